@@ -11,7 +11,7 @@ if(DSV2_LLD AND CMAKE_CXX_COMPILER_ID MATCHES Clang)
 endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   # Lets ccache reuse objects that were compiled against a precompiled header.
-  add_compile_options($<$<COMPILE_LANGUAGE:CXX>:SHELL:-Xclang -fno-pch-timestamp>)
+  add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:SHELL:-Xclang -fno-pch-timestamp>")
 endif()
 if(DSV2_SANITIZE)
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)

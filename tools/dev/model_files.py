@@ -1,0 +1,99 @@
+"""Model directories read and written with numpy alone: safetensors, index, config.
+
+bfloat16 has no numpy type here: it is read as float32 (exact) and written by rounding to
+nearest even.
+"""
+
+import json
+import os
+import struct
+
+import numpy as np
+
+WIDTHS = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4}
+NUMPY = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4"}
+
+
+def to_bf16(values):
+    """float32 array to uint16 bits, rounded to nearest even (finite values only)."""
+    bits = np.ascontiguousarray(values, "<f4").view("<u4")
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
+
+
+def from_bf16(bits):
+    """uint16 bits to the float32 array of the same values."""
+    return (bits.astype("<u4") << 16).view("<f4")
+
+
+def header_bytes(entries, metadata=None):
+    """The length and JSON header of a safetensors file; entries: (name, dtype, shape) in order."""
+    header, offset = {}, 0
+    if metadata:
+        header["__metadata__"] = metadata
+    for name, dtype, shape in entries:
+        size = WIDTHS[dtype]
+        for extent in shape:
+            size *= extent
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text, offset
+
+
+def write_safetensors(path, tensors):
+    """tensors: name to array, or name to ("BF16", float32 array)."""
+    entries, data = [], []
+    for name, value in tensors.items():
+        if isinstance(value, tuple):
+            dtype, array = value[0], to_bf16(value[1])
+        else:
+            array = np.asarray(value)
+            dtype = {"float32": "F32", "float64": "F64", "int64": "I64", "int32": "I32"}[str(array.dtype)]
+        entries.append((name, dtype, np.shape(value[1] if isinstance(value, tuple) else value)))
+        data.append(np.ascontiguousarray(array).tobytes())
+    with open(path, "wb") as file:
+        file.write(header_bytes(entries, {"format": "pt"})[0])
+        for piece in data:
+            file.write(piece)
+
+
+def read_safetensors(path):
+    """Name to array; BF16 as float32."""
+    with open(path, "rb") as file:
+        content = file.read()
+    (length,) = struct.unpack("<Q", content[:8])
+    header, base, result = json.loads(content[8 : 8 + length]), 8 + length, {}
+    for name, entry in header.items():
+        if name == "__metadata__":
+            continue
+        begin, end = entry["data_offsets"]
+        raw = content[base + begin : base + end]
+        if entry["dtype"] == "BF16":
+            array = from_bf16(np.frombuffer(raw, "<u2"))
+        else:
+            array = np.frombuffer(raw, NUMPY[entry["dtype"]])
+        result[name] = array.reshape(entry["shape"])
+    return result
+
+
+def read_model(directory):
+    """(config, name to float array) of a model directory, sharded or not."""
+    with open(os.path.join(directory, "config.json")) as file:
+        config = json.load(file)
+    index = os.path.join(directory, "model.safetensors.index.json")
+    if os.path.exists(index):
+        with open(index) as file:
+            shards = sorted(set(json.load(file)["weight_map"].values()))
+    else:
+        shards = ["model.safetensors"]
+    tensors = {}
+    for shard in shards:
+        tensors.update(read_safetensors(os.path.join(directory, shard)))
+    return config, tensors
+
+
+def write_json(path, value):
+    with open(path, "w") as file:
+        json.dump(value, file, indent=2)
+        file.write("\n")

@@ -19,6 +19,7 @@ import transformers
 from transformers import DeepseekV2Config, DeepseekV2ForCausalLM
 from transformers.models.deepseek_v2 import modeling_deepseek_v2
 
+import checkpoint_layout
 import model_files
 import reference_numpy
 
@@ -179,7 +180,7 @@ def write_directory(directory, model, spec):
     config = {k: v for k, v in model_files.read_model(directory)[0].items() if k[0] != "_"}
     if spec.get("spelling") == "shipped":
         config = shipped_spelling(config)
-    model_files.write_json(path, config)
+    checkpoint_layout.write_json(path, config)
     os.remove(os.path.join(directory, "generation_config.json"))
     for file in os.listdir(directory):
         os.chmod(os.path.join(directory, file), 0o644)

@@ -10,7 +10,8 @@ import struct
 
 import numpy as np
 
-WIDTHS = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4}
+from checkpoint_layout import header_bytes
+
 NUMPY = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4"}
 
 
@@ -23,22 +24,6 @@ def to_bf16(values):
 def from_bf16(bits):
     """uint16 bits to the float32 array of the same values."""
     return (bits.astype("<u4") << 16).view("<f4")
-
-
-def header_bytes(entries, metadata=None):
-    """The length and JSON header of a safetensors file; entries: (name, dtype, shape) in order."""
-    header, offset = {}, 0
-    if metadata:
-        header["__metadata__"] = metadata
-    for name, dtype, shape in entries:
-        size = WIDTHS[dtype]
-        for extent in shape:
-            size *= extent
-        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [offset, offset + size]}
-        offset += size
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text, offset
 
 
 def write_safetensors(path, tensors):
@@ -91,9 +76,3 @@ def read_model(directory):
     for shard in shards:
         tensors.update(read_safetensors(os.path.join(directory, shard)))
     return config, tensors
-
-
-def write_json(path, value):
-    with open(path, "w") as file:
-        json.dump(value, file, indent=2)
-        file.write("\n")

@@ -1,0 +1,73 @@
+//===- TargetRegistry.cpp - the targets of this build ---------------------===//
+//
+// The list of targets is data that CMake writes (Targets.inc): a target is added by a folder and one word.
+//
+//===----------------------------------------------------------------------===//
+#include "lib/Target/TargetBackend.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+
+namespace dsv2 {
+
+#define DSV2_TARGET(Name)                                                                                    \
+  void register##Name##Targets(TargetRegistry &registry);                                                    \
+  void register##Name##Dialects(mlir::DialectRegistry &registry);
+#include "lib/Target/Targets.inc"
+#undef DSV2_TARGET
+
+TargetBackend::~TargetBackend() = default;
+
+bool TargetRegistry::add(std::unique_ptr<TargetBackend> backend) {
+  if (lookup(backend->getName()) != nullptr) {
+    return false;
+  }
+  backends.push_back(std::move(backend));
+  return true;
+}
+
+const TargetBackend *TargetRegistry::lookup(llvm::StringRef name) const {
+  llvm::StringRef wanted = name == "host" ? llvm::StringRef(host) : name;
+  for (const std::unique_ptr<TargetBackend> &backend : backends) {
+    if (backend->getName() == wanted) {
+      return backend.get();
+    }
+  }
+  return nullptr;
+}
+
+std::vector<std::string> TargetRegistry::getNames() const {
+  std::vector<std::string> names;
+  for (const std::unique_ptr<TargetBackend> &backend : backends) {
+    names.push_back(backend->getName().str());
+  }
+  return names;
+}
+
+void registerAllTargets(TargetRegistry &registry) {
+#define DSV2_TARGET(Name) register##Name##Targets(registry);
+#include "lib/Target/Targets.inc"
+#undef DSV2_TARGET
+}
+
+void registerKernelDialects(mlir::DialectRegistry &registry) {
+  registry.insert<mlir::arith::ArithDialect, mlir::cf::ControlFlowDialect, mlir::func::FuncDialect,
+                  mlir::LLVM::LLVMDialect, mlir::math::MathDialect, mlir::memref::MemRefDialect,
+                  mlir::scf::SCFDialect, mlir::ub::UBDialect, mlir::vector::VectorDialect>();
+  mlir::registerBuiltinDialectTranslation(registry);
+  mlir::registerLLVMDialectTranslation(registry);
+#define DSV2_TARGET(Name) register##Name##Dialects(registry);
+#include "lib/Target/Targets.inc"
+#undef DSV2_TARGET
+}
+
+} // namespace dsv2

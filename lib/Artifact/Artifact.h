@@ -1,7 +1,8 @@
 //===- Artifact.h - Reading and writing .dsv2 files -------------*- C++ -*-===//
 //
-// The one way in and out. A read ends with a program that has passed every check of docs/artifact.md, or
-// with a typed error; a write refuses what a read would refuse, and leaves an old file as it was on failure.
+// The one way in and out. A read ends with a program that has passed every check of
+// docs/artifact.md, or with a typed error; a write refuses what a read would refuse, and leaves an
+// old file as it was on failure.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_ARTIFACT_ARTIFACT_H
@@ -21,15 +22,15 @@ namespace dsv2 {
 /// A program and the seal of the file that it came from.
 struct Artifact {
   Program program;
-  /// SHA-256 over header and section table, which hold the hash of every section: names the whole content.
-  /// lib/Artifact/Trust.h asks whether its code may run.
+  /// SHA-256 over header and section table, which hold the hash of every section: names the whole
+  /// content. lib/Artifact/Trust.h asks whether its code may run.
   Sha256Digest hash{};
   uint64_t fileBytes = 0;
 };
 
-/// Reads `path` into private memory and checks it. Order: length, header and table and their hash, sections
-/// and their hashes, padding, FlatBuffers verifier, semantic pass, canonical form. Errors: Io, InvalidFile,
-/// Limit, Unsupported (another version), each beginning with the file's name.
+/// Reads `path` into private memory and checks it. Order: length, header and table and their hash,
+/// sections and their hashes, padding, FlatBuffers verifier, semantic pass, canonical form. Errors:
+/// Io, InvalidFile, Limit, Unsupported (another version), each beginning with the file's name.
 Expected<Artifact> readArtifact(const std::string &path);
 
 /// The same from memory; `name` begins the errors.

@@ -1,8 +1,8 @@
 //===- Container.h - Header, section table, sections ------------*- C++ -*-===//
 //
-// The outer format of a .dsv2 file: fixed little-endian header, table of sections, sections at aligned
-// offsets without gaps other than zero padding, all under SHA-256. Knows nothing of what sections hold.
-// docs/artifact.md has the byte layout.
+// The outer format of a .dsv2 file: fixed little-endian header, table of sections, sections at
+// aligned offsets without gaps other than zero padding, all under SHA-256. Knows nothing of what
+// sections hold. docs/artifact.md has the byte layout.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_ARTIFACT_CONTAINER_H
@@ -45,10 +45,9 @@ struct Container {
 /// The bytes of a container with these sections.
 std::vector<uint8_t> writeContainer(const std::vector<Section> &sections);
 
-/// Where a container's bytes come from: fills `into` with `bytes` bytes from `offset` (both within the
-/// length), or says why not.
-using ByteSource =
-    std::function<std::optional<Error>(uint64_t offset, void *into, uint64_t bytes)>;
+/// Where a container's bytes come from: fills `into` with `bytes` bytes from `offset` (both within
+/// the length), or says why not.
+using ByteSource = std::function<std::optional<Error>(uint64_t offset, void *into, uint64_t bytes)>;
 
 /// Reads and checks a container of `length` bytes. Memory stays below `length` plus a page.
 Expected<Container> readContainer(const ByteSource &source, uint64_t length);

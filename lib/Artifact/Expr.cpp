@@ -81,8 +81,7 @@ std::optional<Error> checkExpr(const Expr &expr) {
     }
     if (node.op == ExprOp::Constant || node.op == ExprOp::Symbol) {
       if (++depth > limits::kExprDepth) {
-        return Error(ErrorKind::Limit, "expression needs a stack deeper than ",
-                     limits::kExprDepth);
+        return Error(ErrorKind::Limit, "expression needs a stack deeper than ", limits::kExprDepth);
       }
       continue;
     }

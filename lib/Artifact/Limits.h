@@ -1,7 +1,7 @@
 //===- Limits.h - What an artifact may hold at most -------------*- C++ -*-===//
 //
-// Written limits, so that a hostile file cannot ask for unbounded memory or time. docs/artifact.md lists
-// them for readers; test/Artifact tests each at its edge.
+// Written limits, so that a hostile file cannot ask for unbounded memory or time. docs/artifact.md
+// lists them for readers; test/Artifact tests each at its edge.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_ARTIFACT_LIMITS_H
@@ -18,7 +18,7 @@ constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kKernelAlignment = 64;
 
 constexpr uint64_t kVariants = 64;
-constexpr uint64_t kWeights = 65536; ///< families of a variant
+constexpr uint64_t kWeights = 65536;    ///< families of a variant
 constexpr uint64_t kTensors = 1u << 20; ///< checkpoint tensors that a variant's weights read
 constexpr uint64_t kSources = 4096;     ///< of a weight
 constexpr uint64_t kCopies = 65536;     ///< of a weight
@@ -26,9 +26,9 @@ constexpr uint64_t kBuffers = 65536;
 constexpr uint64_t kCaches = 64;
 constexpr uint64_t kKernels = 16384;
 constexpr uint64_t kEntries = 256;
-constexpr uint64_t kGuards = 64;       ///< of an entry
+constexpr uint64_t kGuards = 64;        ///< of an entry
 constexpr uint64_t kDispatches = 65536; ///< of an entry, those in a loop once
-constexpr uint64_t kArgs = 64;         ///< of a dispatch
+constexpr uint64_t kArgs = 64;          ///< of a dispatch
 constexpr uint64_t kExprNodes = 256;
 constexpr uint64_t kExprDepth = 32; ///< of the stack
 constexpr uint64_t kNameBytes = 512;

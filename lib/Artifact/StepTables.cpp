@@ -77,8 +77,8 @@ std::optional<int64_t> stepTableElements(std::string_view name, const ModelInfo 
 }
 
 SymbolValues symbolCaps(const Variant &variant) {
-  return {variant.maxStepTokens, variant.maxBatch, variant.maxStepTokens, variant.maxContext,
-          limits::kWorkers,      1};
+  return {variant.maxStepTokens, variant.maxBatch, variant.maxStepTokens,
+          variant.maxContext,    limits::kWorkers, 1};
 }
 
 } // namespace dsv2

@@ -1,7 +1,8 @@
 //===- Trust.h - Which artifacts' code this user may run --------*- C++ -*-===//
 //
-// Native code runs only where something vouches for it. The record is an empty file named by the artifact's
-// hash in the cache directory of the user who compiled it: whoever can write there can run code anyway.
+// Native code runs only where something vouches for it. The record is an empty file named by the
+// artifact's hash in the cache directory of the user who compiled it: whoever can write there can
+// run code anyway.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_ARTIFACT_TRUST_H
@@ -15,16 +16,16 @@
 
 namespace dsv2 {
 
-/// $XDG_CACHE_HOME/dsv2, else $HOME/.cache/dsv2, else empty (then nothing is recorded or trusted). A
-/// relative XDG_CACHE_HOME is ignored, as the XDG specification wants.
+/// $XDG_CACHE_HOME/dsv2, else $HOME/.cache/dsv2, else empty (then nothing is recorded or trusted).
+/// A relative XDG_CACHE_HOME is ignored, as the XDG specification wants.
 std::string defaultCacheDirectory();
 
-/// Records the artifact in CACHE/trusted/HASH, making the directories (mode 0700) as needed. An empty or
-/// "none" directory records nothing.
+/// Records the artifact in CACHE/trusted/HASH, making the directories (mode 0700) as needed. An
+/// empty or "none" directory records nothing.
 std::optional<Error> recordTrust(const Sha256Digest &hash, const std::string &cacheDirectory);
 
-/// Whether it is recorded there. The record and its directory must belong to this user (or root) and be
-/// writable by nobody else; otherwise it counts as absent.
+/// Whether it is recorded there. The record and its directory must belong to this user (or root)
+/// and be writable by nobody else; otherwise it counts as absent.
 bool isTrusted(const Sha256Digest &hash, const std::string &cacheDirectory);
 
 /// The error for an artifact that is not trusted; names the ways out.

@@ -1,7 +1,7 @@
 //===- VerifierBase.h - Keeps the first failure and where it was -*- C++ -*-===//
 //
-// The verifier's parts return false on the first broken rule; the base remembers why and under which
-// "variant 'v': weight 'w'" it happened.
+// The verifier's parts return false on the first broken rule; the base remembers why and under
+// which "variant 'v': weight 'w'" it happened.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_ARTIFACT_VERIFIERBASE_H

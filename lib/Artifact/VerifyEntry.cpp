@@ -1,7 +1,8 @@
 //===- VerifyEntry.cpp - Rules of an entry's program ----------------------===//
 //
-// Layer numbers are affine in the loop's layer, so the first and the last iteration bound them all; a
-// weight's step is met by each iteration when the first one meets it and the distance is a multiple.
+// Layer numbers are affine in the loop's layer, so the first and the last iteration bound them all;
+// a weight's step is met by each iteration when the first one meets it and the distance is a
+// multiple.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Artifact/VerifyEntry.h"

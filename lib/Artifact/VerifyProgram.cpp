@@ -1,7 +1,7 @@
 //===- VerifyProgram.cpp - The semantic pass over a program ---------------===//
 //
-// Walks the struct top down: model, variants, and in each its image and kernels, weights, memory, entries.
-// Expressions are checked before they are evaluated, indices before they are used.
+// Walks the struct top down: model, variants, and in each its image and kernels, weights, memory,
+// entries. Expressions are checked before they are evaluated, indices before they are used.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Artifact/VerifyProgram.h"
@@ -71,8 +71,8 @@ bool ProgramVerifier::model() {
     previous = layer;
   }
   if ((model.topK == 0) != model.routedLayerNumbers.empty()) {
-    return invalid("top_k is ", model.topK, " but the model has ",
-                   model.routedLayerNumbers.size(), " routed layers");
+    return invalid("top_k is ", model.topK, " but the model has ", model.routedLayerNumbers.size(),
+                   " routed layers");
   }
   return true;
 }
@@ -165,10 +165,6 @@ bool ProgramVerifier::weights(const Variant &variant) {
     if (!verifier.verify(weight, tensors)) {
       return fail(*verifier.failure);
     }
-    if (!weight.layers.global &&
-        !inRange("layer end", weight.layers.end, 1, program.model.layers)) {
-      return false;
-    }
     if (!atMost("checkpoint tensors", tensors, limits::kTensors)) {
       return false;
     }
@@ -206,8 +202,8 @@ bool ProgramVerifier::buffer(const Variant &variant, const Buffer &buffer) {
   }
   const StepTable *table = findStepTable(buffer.table);
   if (!table || table->kind != buffer.kind) {
-    return invalid("kind ", static_cast<unsigned>(buffer.kind), " with table ",
-                   quote(buffer.table), ", which is no table or output of that name");
+    return invalid("kind ", static_cast<unsigned>(buffer.kind), " with table ", quote(buffer.table),
+                   ", which is no table or output of that name");
   }
   if (table->type != buffer.type) {
     return invalid("table ", quote(buffer.table), " has type ", elementTypeName(buffer.type),
@@ -245,8 +241,8 @@ bool ProgramVerifier::entries(const Variant &variant) {
     }
     for (uint32_t index : entry.buffers) {
       if (owners[index]) {
-        return invalid("uses arena buffer ", quote(variant.buffers[index].name),
-                       " of entry ", quote(owners[index]->name));
+        return invalid("uses arena buffer ", quote(variant.buffers[index].name), " of entry ",
+                       quote(owners[index]->name));
       }
       owners[index] = &entry;
     }

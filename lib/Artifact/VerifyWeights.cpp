@@ -1,8 +1,8 @@
 //===- VerifyWeights.cpp - Rules of weights and their copies --------------===//
 //
-// Strides are not negative, so the last element of a copy is its farthest: two sums bound all accesses. The
-// elements of all copies together may not exceed the weight's, which bounds the time (copies that do not
-// overlap cannot).
+// Strides are not negative, so the last element of a copy is its farthest: two sums bound all
+// accesses. The elements of all copies together may not exceed the weight's, which bounds the time
+// (copies that do not overlap cannot).
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Artifact/VerifyWeights.h"
@@ -83,15 +83,14 @@ bool WeightVerifier::source(const Weight &weight, const WeightSource &source, in
     return false;
   }
   if (!placeholdersAreKnown(source.name)) {
-    return invalid("tensor name ", quote(source.name),
-                   " has braces that are neither {l} nor {e}");
+    return invalid("tensor name ", quote(source.name), " has braces that are neither {l} nor {e}");
   }
   if (weight.layers.global && hasPlaceholder(source.name, "{l}")) {
     return invalid("tensor name ", quote(source.name), " has {l} but the weight is global");
   }
   if (!isFloat(source.type)) {
-    return invalid("tensor ", quote(source.name), " has type ",
-                   static_cast<unsigned>(source.type), ", expected f32 or bf16");
+    return invalid("tensor ", quote(source.name), " has type ", static_cast<unsigned>(source.type),
+                   ", expected f32 or bf16");
   }
   if (!inRange("rank", static_cast<int64_t>(source.shape.size()), 0, limits::kRank)) {
     return false;

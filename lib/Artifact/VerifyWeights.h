@@ -1,7 +1,7 @@
 //===- VerifyWeights.h - Rules of weights and their copies ------*- C++ -*-===//
 //
-// The part of the semantic pass that keeps weight preparation inside its memory and its time: copies write
-// and read in bounds, and do no more work than the weight has elements.
+// The part of the semantic pass that keeps weight preparation inside its memory and its time:
+// copies write and read in bounds, and do no more work than the weight has elements.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_ARTIFACT_VERIFYWEIGHTS_H
@@ -20,8 +20,7 @@ public:
 private:
   bool layers(const Weight &weight);
   bool source(const Weight &weight, const WeightSource &source, int64_t &elements);
-  bool copy(const Weight &weight, const WeightCopy &copy, int64_t sourceElements,
-            int64_t &written);
+  bool copy(const Weight &weight, const WeightCopy &copy, int64_t sourceElements, int64_t &written);
 };
 
 } // namespace dsv2

@@ -1,0 +1,107 @@
+//===- WeightProvider.cpp - Where the oracle's weights come from ----------===//
+//
+// Conversion of a checkpoint's bytes to f64, which is exact, and seeded weights.
+//
+//===----------------------------------------------------------------------===//
+#include "lib/Reference/WeightProvider.h"
+
+#include "lib/Reference/Ops/Rounding.h"
+
+#include <cmath>
+#include <cstring>
+
+namespace dsv2 {
+
+/// The value of IEEE half-precision bits.
+static double halfToDouble(uint16_t bits) {
+  int exponent = bits >> 10 & 31;
+  double fraction = bits & 1023;
+  double magnitude;
+  if (exponent == 31) {
+    magnitude = fraction == 0 ? INFINITY : NAN;
+  } else if (exponent == 0) {
+    magnitude = std::ldexp(fraction, -24);
+  } else {
+    magnitude = std::ldexp(fraction + 1024, exponent - 25);
+  }
+  return bits & 0x8000 ? -magnitude : magnitude;
+}
+
+/// Reads all of `tensor` as elements of type T and converts each.
+template <typename T, typename Convert>
+static std::optional<Error> readAs(const Checkpoint &checkpoint, const CheckpointTensor &tensor,
+                                   Convert convert, std::vector<double> &into) {
+  constexpr uint64_t block = 1u << 16;
+  std::vector<T> buffer(block);
+  for (uint64_t at = 0; at < into.size(); at += block) {
+    uint64_t count = std::min<uint64_t>(block, into.size() - at);
+    if (std::optional<Error> error =
+            checkpoint.read(tensor, at * sizeof(T), count * sizeof(T), buffer.data())) {
+      return error;
+    }
+    for (uint64_t i = 0; i < count; ++i) {
+      into[at + i] = convert(buffer[i]);
+    }
+  }
+  return std::nullopt;
+}
+
+Expected<Tensor> CheckpointWeights::load(const std::string &name,
+                                         const std::vector<int64_t> &shape, DType dtype) {
+  const CheckpointTensor *tensor = checkpoint.find(name);
+  if (!tensor) {
+    return Error(ErrorKind::Mismatch, checkpoint.directory(), ": no tensor ", quote(name),
+                 ", which the module's weights need");
+  }
+  std::vector<uint64_t> wanted(shape.begin(), shape.end());
+  if (tensor->shape() != wanted || tensor->dtype() != dtype) {
+    return Error(ErrorKind::Mismatch, checkpoint.fileOf(*tensor), ": tensor ", quote(name), " is ",
+                 describeTensor(tensor->dtype(), tensor->shape()), ", but the module expects ",
+                 describeTensor(dtype, wanted));
+  }
+  Tensor result(shape);
+  std::optional<Error> error;
+  if (dtype == DType::F32) {
+    error = readAs<float>(checkpoint, *tensor, [](float x) { return double(x); }, result.values);
+  } else if (dtype == DType::BF16) {
+    auto widen = [](uint16_t bits) { return double(bfloat16ToFloat(bits)); };
+    error = readAs<uint16_t>(checkpoint, *tensor, widen, result.values);
+  } else if (dtype == DType::F16) {
+    error = readAs<uint16_t>(checkpoint, *tensor, halfToDouble, result.values);
+  } else {
+    error = Error(ErrorKind::Unsupported, checkpoint.fileOf(*tensor), ": tensor ", quote(name),
+                  " is ", describeTensor(dtype, wanted), ", expected F32, F16 or BF16");
+  }
+  if (error) {
+    return std::move(*error);
+  }
+  return result;
+}
+
+uint64_t RandomBits::next() {
+  state += 0x9e3779b97f4a7c15u;
+  uint64_t z = state;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+  return z ^ (z >> 31);
+}
+
+Expected<Tensor> RandomWeights::load(const std::string &name, const std::vector<int64_t> &shape,
+                                     DType) {
+  uint64_t hash = 0xcbf29ce484222325u; // FNV-1a
+  for (char c : name) {
+    hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  }
+  RandomBits bits(hash ^ RandomBits(seed).next());
+  bool isVector = shape.size() == 1;
+  double center = isVector ? 1.0 : 0.0;
+  // A uniform variable on [-h, h] has the standard deviation h / sqrt(3).
+  double half = isVector ? 0.3 : 1.5 * std::sqrt(3.0 / double(shape.empty() ? 1 : shape.back()));
+  Tensor result(shape);
+  for (double &value : result.values) {
+    value = roundTo(center + half * (2 * bits.uniform() - 1), Rounding::BF16);
+  }
+  return result;
+}
+
+} // namespace dsv2

@@ -1,0 +1,63 @@
+//===- WeightProvider.h - Where the oracle's weights come from --*- C++ -*-===//
+//
+// Weights are asked for by the checkpoint's name, one tensor at a time: from a
+// model directory, or made up from a seed so that a module can be run without
+// one. Both give the same tensor for the same name, whoever asks.
+//
+//===----------------------------------------------------------------------===//
+#ifndef DSV2_LIB_REFERENCE_WEIGHTPROVIDER_H
+#define DSV2_LIB_REFERENCE_WEIGHTPROVIDER_H
+
+#include "lib/Checkpoint/Checkpoint.h"
+#include "lib/Reference/Ops/Tensor.h"
+
+namespace dsv2 {
+
+class WeightProvider {
+public:
+  virtual ~WeightProvider() = default;
+  /// The tensor called `name`, which must have this shape and dtype.
+  virtual Expected<Tensor> load(const std::string &name, const std::vector<int64_t> &shape,
+                                DType dtype) = 0;
+};
+
+/// Reads F32, F16 and BF16 tensors of a model directory.
+class CheckpointWeights : public WeightProvider {
+public:
+  explicit CheckpointWeights(Checkpoint checkpoint) : checkpoint(std::move(checkpoint)) {}
+  Expected<Tensor> load(const std::string &name, const std::vector<int64_t> &shape,
+                        DType dtype) override;
+
+private:
+  Checkpoint checkpoint;
+};
+
+/// Random weights that depend on seed and name only: 1 +- 0.3 for vectors (norms),
+/// else uniform with standard deviation 1.5 / sqrt(K), K the last extent. With
+/// that, attention, routing and logits of a random model are diverse. Values are
+/// representable in bf16.
+class RandomWeights : public WeightProvider {
+public:
+  explicit RandomWeights(uint64_t seed) : seed(seed) {}
+  Expected<Tensor> load(const std::string &name, const std::vector<int64_t> &shape,
+                        DType dtype) override;
+
+private:
+  uint64_t seed;
+};
+
+/// A small generator (splitmix64), the same on every machine.
+class RandomBits {
+public:
+  explicit RandomBits(uint64_t seed) : state(seed) {}
+  uint64_t next();
+  /// Uniform in [0, 1).
+  double uniform() { return double(next() >> 11) * 0x1p-53; }
+
+private:
+  uint64_t state;
+};
+
+} // namespace dsv2
+
+#endif // DSV2_LIB_REFERENCE_WEIGHTPROVIDER_H

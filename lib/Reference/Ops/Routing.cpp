@@ -17,9 +17,11 @@ namespace dsv2 {
 std::vector<int64_t> topIndices(const double *values, int64_t size, int64_t count) {
   std::vector<int64_t> order(size);
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int64_t a, int64_t b) { return values[a] > values[b]; });
-  order.resize(std::min(size, count));
+  count = std::min(size, count);
+  std::partial_sort(order.begin(), order.begin() + count, order.end(), [&](int64_t a, int64_t b) {
+    return values[a] > values[b] || (values[a] == values[b] && a < b);
+  });
+  order.resize(count);
   return order;
 }
 

@@ -8,6 +8,7 @@
 #define DSV2_LIB_REFERENCE_OPS_TENSOR_H
 
 #include <cassert>
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 #include <vector>

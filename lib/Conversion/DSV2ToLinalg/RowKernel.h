@@ -74,7 +74,7 @@ public:
   /// Sum over a rank-1 row of body(element), as f32, in the order the tiles give.
   Value reduceSum(Value row, Body body);
   /// Rounds or widens a row to another float type; the same row where it has that type.
-  Value cast(Value row, Type element);
+  Value convert(Value row, Type element);
 
   OpBuilder &builder() { return b; }
   Location loc() { return location; }
@@ -113,7 +113,6 @@ private:
   OpBuilder b;
   func::FuncOp function;
   scf::ForOp loop;
-  Operation *entryEnd = nullptr; // views and constants go before it
   SmallVector<std::string> slotNames;
   SmallVector<View> views;
   SmallVector<Store> stores;

@@ -65,6 +65,10 @@ void buildGenericKernelPipeline(OpPassManager &pm, const GenericOptions &options
   pm.addPass(bufferization::createOneShotBufferizePass());
   addSimplification(pm);
   pm.addPass(createCanonicalizerPass());
+  pm.addNestedPass<func::FuncOp>(createGenericCopyPass());
+  pm.addNestedPass<func::FuncOp>(createGenericTilePass(tile));
+  addSimplification(pm);
+  pm.addNestedPass<func::FuncOp>(createGenericVectorizePass());
   pm.addPass(memref::createFoldMemRefAliasOpsPass());
 
   // Vectors.

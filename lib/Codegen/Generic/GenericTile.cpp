@@ -92,31 +92,18 @@ struct GenericTilePass : impl::GenericTilePassBase<GenericTilePass> {
     return success();
   }
 
-  // Cuts the widest multiple of `tile`, then of `lanes`, and leaves the rest as one piece.
-  LogicalResult splitReduction(IRRewriter &rewriter, linalg::LinalgOp op) {
+  // Splits off what a whole number of pieces leaves, as one piece of its own. The cuts are those of a parallel
+  // op of this width, so that what such an op has just stored is read back from registers.
+  LogicalResult splitReduction(IRRewriter &rewriter, linalg::LinalgOp op, int64_t piece) {
     unsigned vector = vectorDimension(op);
-    int64_t width = op.getStaticLoopRanges()[vector];
-    for (int64_t piece : {int64_t(tile), int64_t(lanes)}) {
-      int64_t covered = width / piece * piece;
-      if (covered == 0) {
-        continue;
-      }
-      if (covered == width) {
-        return tileReduction(rewriter, op, piece);
-      }
-      rewriter.setInsertionPoint(op);
-      auto parts = linalg::splitOp(rewriter, cast<TilingInterface>(op.getOperation()), vector,
-                                   rewriter.getIndexAttr(covered));
-      if (!parts.first || !parts.second) {
-        return failure();
-      }
-      if (failed(tileReduction(rewriter, cast<linalg::LinalgOp>(parts.first.getOperation()), piece))) {
-        return failure();
-      }
-      op = cast<linalg::LinalgOp>(parts.second.getOperation());
-      width -= covered;
+    int64_t covered = op.getStaticLoopRanges()[vector] / piece * piece;
+    rewriter.setInsertionPoint(op);
+    auto parts = linalg::splitOp(rewriter, cast<TilingInterface>(op.getOperation()), vector,
+                                 rewriter.getIndexAttr(covered));
+    if (!parts.first || !parts.second) {
+      return failure();
     }
-    return success();
+    return tileReduction(rewriter, cast<linalg::LinalgOp>(parts.first.getOperation()), piece);
   }
 
   LogicalResult cut(IRRewriter &rewriter, linalg::LinalgOp op) {
@@ -129,7 +116,7 @@ struct GenericTilePass : impl::GenericTilePassBase<GenericTilePass> {
       return failure();
     }
     int64_t piece = pieceOf(width);
-    return width % piece == 0 ? tileReduction(rewriter, op, piece) : splitReduction(rewriter, op);
+    return width % piece == 0 ? tileReduction(rewriter, op, piece) : splitReduction(rewriter, op, piece);
   }
 
   void runOnOperation() override {

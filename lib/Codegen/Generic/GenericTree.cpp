@@ -13,31 +13,37 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
-#include "llvm/Support/MathExtras.h"
+#include "llvm/ADT/bit.h"
+
+#include <numeric>
 
 namespace mlir::dsv2 {
 #define GEN_PASS_DEF_GENERICTREEPASS
 #include "lib/Codegen/Generic/Passes.h.inc"
 
+static Value lanes(OpBuilder &b, Location loc, Value x, int64_t from, int64_t count) {
+  SmallVector<int64_t> mask(count);
+  std::iota(mask.begin(), mask.end(), from);
+  return vector::ShuffleOp::create(b, loc, x, x, mask);
+}
+
+// Halves onto halves for the largest power of two, then the rest likewise; the parts in ascending order.
 static void writeAsTree(vector::ReductionOp op) {
   OpBuilder b(op);
   Location loc = op.getLoc();
-  Value x = op.getVector();
   int64_t width = op.getSourceVectorType().getNumElements();
-  while (width > 1) {
-    width /= 2;
-    SmallVector<int64_t> low(width), high(width);
-    for (int64_t i = 0; i < width; ++i) {
-      low[i] = i;
-      high[i] = width + i;
+  Value result = op.getAcc();
+  for (int64_t at = 0; at < width;) {
+    int64_t count = llvm::bit_floor(static_cast<uint64_t>(width - at));
+    Value part = at == 0 && count == width ? op.getVector() : lanes(b, loc, op.getVector(), at, count);
+    at += count;
+    while (count > 1) {
+      count /= 2;
+      part = vector::makeArithReduction(b, loc, op.getKind(), lanes(b, loc, part, 0, count),
+                                        lanes(b, loc, part, count, count));
     }
-    Value a = vector::ShuffleOp::create(b, loc, x, x, low);
-    Value c = vector::ShuffleOp::create(b, loc, x, x, high);
-    x = vector::makeArithReduction(b, loc, op.getKind(), a, c);
-  }
-  Value result = vector::ExtractOp::create(b, loc, x, 0);
-  if (op.getAcc()) {
-    result = vector::makeArithReduction(b, loc, op.getKind(), op.getAcc(), result);
+    Value sum = vector::ExtractOp::create(b, loc, part, 0);
+    result = result ? vector::makeArithReduction(b, loc, op.getKind(), result, sum) : sum;
   }
   op.replaceAllUsesWith(result);
   op.erase();
@@ -82,9 +88,7 @@ struct GenericTreePass : impl::GenericTreePassBase<GenericTreePass> {
     SmallVector<arith::TruncFOp> roundings;
     getOperation().walk([&](Operation *op) {
       if (auto reduction = dyn_cast<vector::ReductionOp>(op)) {
-        if (llvm::isPowerOf2_64(reduction.getSourceVectorType().getNumElements())) {
-          reductions.push_back(reduction);
-        }
+        reductions.push_back(reduction);
       } else if (auto rounding = dyn_cast<arith::TruncFOp>(op)) {
         if (getElementTypeOrSelf(rounding.getType()).isBF16() &&
             getElementTypeOrSelf(rounding.getIn().getType()).isF32()) {

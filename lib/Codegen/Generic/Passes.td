@@ -64,6 +64,20 @@ def GenericVectorizePass : Pass<"dsv2-generic-vectorize", "::mlir::func::FuncOp"
   let statistics = [Statistic<"numVectorized", "vectorized", "number of linalg ops vectorized">];
 }
 
+def GenericCopyPass : Pass<"dsv2-generic-copy", "::mlir::func::FuncOp"> {
+  let summary = "Write copies of rows as linalg ops, to be vectorized like the others";
+  let description = [{
+    A row that is only moved (split of heads, a gather, an f32 cache) folds to a subset of a subset on tensors
+    and comes out of bufferization as memref.copy, which is a call. It becomes an elementwise op on memrefs.
+
+    ```mlir
+    memref.copy %a, %b   ->   linalg.generic ins(%a) outs(%b) { linalg.yield %in }
+    ```
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+  let statistics = [Statistic<"numCopies", "copies", "number of copies written as linalg ops">];
+}
+
 def GenericUnrollPass : Pass<"dsv2-generic-unroll", "::mlir::func::FuncOp"> {
   let summary = "Unroll innermost loops of few trips";
   let description = [{
@@ -78,7 +92,7 @@ def GenericTreePass : Pass<"dsv2-generic-tree", "::mlir::func::FuncOp"> {
   let summary = "Write reductions, exponentials and roundings as plain vector arithmetic";
   let description = [{
     Three rewrites after which a kernel needs neither a library nor a reassociation flag:
-    - vector.reduction of a power of two becomes shuffles and adds of halves, in an order the IR shows;
+    - vector.reduction becomes shuffles and adds of halves, in an order the IR shows;
     - math.exp becomes upstream's polynomial (8e-8 relative);
     - arith.truncf f32 to bf16 becomes integer arithmetic, round to nearest even, NaN kept quiet.
       The choice for NaN is an `or` of integers: a select of bf16 vectors is scalarised by LLVM 22, and

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "lib/Artifact/VerifyProgram.h"
 
+#include "lib/Artifact/Expr.h"
 #include "lib/Artifact/Limits.h"
 #include "lib/Artifact/StepTables.h"
 #include "lib/Artifact/VerifierBase.h"

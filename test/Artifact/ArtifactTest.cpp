@@ -1,0 +1,225 @@
+//===- ArtifactTest.cpp - Round trips and damaged bytes -------------------===//
+//
+// A small artifact comes back as it was, is the same bytes every time, and is refused with a typed
+// error however its bytes are cut or flipped; re-sealed damage may pass or fail, but never crash.
+//
+//===----------------------------------------------------------------------===//
+#include "lib/Artifact/Artifact.h"
+
+#include "SampleProgram.h"
+#include "lib/Artifact/Container.h"
+#include "lib/Artifact/Metadata.h"
+#include "lib/Artifact/Trust.h"
+#include "lib/Artifact/schema/Program_generated.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <random>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace dsv2 {
+namespace {
+
+std::vector<uint8_t> sampleBytes() {
+  Expected<std::vector<uint8_t>> bytes = serializeArtifact(sampleProgram());
+  EXPECT_TRUE(bool(bytes)) << (bytes ? "" : bytes.error().message());
+  return *bytes;
+}
+
+bool accepts(const std::vector<uint8_t> &bytes) {
+  // A copy of the exact size lets AddressSanitizer see reads past the end.
+  std::vector<uint8_t> exact(bytes);
+  Expected<Artifact> artifact = parseArtifact(exact.data(), exact.size(), "sample");
+  if (!artifact) {
+    EXPECT_EQ(artifact.error().message().rfind("sample: ", 0), 0u) << artifact.error().message();
+    EXPECT_NE(artifact.error().kind(), ErrorKind::Internal);
+  }
+  return bool(artifact);
+}
+
+/// Recomputes all hashes, as an attacker would.
+void reseal(std::vector<uint8_t> &bytes) {
+  uint32_t count = 0;
+  std::memcpy(&count, bytes.data() + 12, 4);
+  for (uint64_t i = 0; i < count && kHeaderBytes + (i + 1) * 64 <= bytes.size(); ++i) {
+    uint8_t *entry = bytes.data() + kHeaderBytes + i * 64;
+    uint64_t offset = 0, size = 0;
+    std::memcpy(&offset, entry + 8, 8);
+    std::memcpy(&size, entry + 16, 8);
+    if (offset <= bytes.size() && size <= bytes.size() - offset) {
+      Sha256Digest hash = sha256(bytes.data() + offset, size);
+      std::memcpy(entry + 32, hash.data(), 32);
+    }
+  }
+  uint64_t table = std::min<uint64_t>(uint64_t(count) * 64, bytes.size() - kHeaderBytes);
+  Sha256 seal;
+  seal.update(bytes.data(), kHeaderHashOffset);
+  seal.update(bytes.data() + kHeaderBytes, table);
+  Sha256Digest hash = seal.finish();
+  std::memcpy(bytes.data() + kHeaderHashOffset, hash.data(), 32);
+}
+
+std::string temporaryDirectory() {
+  char pattern[] = "/tmp/dsv2-artifact-XXXXXX";
+  return mkdtemp(pattern);
+}
+
+TEST(Artifact, RoundTripGivesTheSameBytes) {
+  std::vector<uint8_t> bytes = sampleBytes();
+  Expected<Artifact> artifact = parseArtifact(bytes.data(), bytes.size(), "sample");
+  ASSERT_TRUE(bool(artifact)) << artifact.error().message();
+  EXPECT_EQ(artifact->hash, artifactHash(bytes));
+  EXPECT_EQ(artifact->fileBytes, bytes.size());
+  const Variant &variant = artifact->program.variants[1];
+  EXPECT_EQ(variant.name, "x86-64-v3-other");
+  EXPECT_EQ(variant.weights[1].copies[1].dstOffset, 24);
+  EXPECT_EQ(variant.entries[0].steps[1].body[0].args[3].layerOffset, -1);
+  EXPECT_EQ(variant.image.bytes, sampleProgram().variants[0].image.bytes);
+  Expected<std::vector<uint8_t>> again = serializeArtifact(artifact->program);
+  ASSERT_TRUE(bool(again));
+  EXPECT_EQ(*again, bytes);
+}
+
+TEST(Artifact, EqualImagesAreStoredOnce) {
+  std::vector<uint8_t> shared = sampleBytes();
+  Program program = sampleProgram();
+  program.variants[1].image.bytes[5] ^= 1;
+  Expected<std::vector<uint8_t>> apart = serializeArtifact(program);
+  ASSERT_TRUE(bool(apart));
+  EXPECT_GE(apart->size(), shared.size() + 8192);
+}
+
+TEST(Artifact, WritesAtomicallyAndReadsBack) {
+  std::string directory = temporaryDirectory();
+  std::string path = directory + "/model.dsv2";
+  Expected<Sha256Digest> hash = writeArtifact(path, sampleProgram());
+  ASSERT_TRUE(bool(hash)) << hash.error().message();
+  Expected<Artifact> artifact = readArtifact(path);
+  ASSERT_TRUE(bool(artifact)) << artifact.error().message();
+  EXPECT_EQ(artifact->hash, *hash);
+  // A program that is refused leaves the file as it was.
+  Program broken = sampleProgram();
+  broken.variants.clear();
+  EXPECT_FALSE(bool(writeArtifact(path, broken)));
+  EXPECT_TRUE(bool(readArtifact(path)));
+  EXPECT_FALSE(bool(readArtifact(directory + "/absent.dsv2")));
+  unlink(path.c_str());
+  rmdir(directory.c_str());
+}
+
+TEST(Artifact, EveryTruncationIsRefused) {
+  std::vector<uint8_t> bytes = sampleBytes();
+  for (size_t length = 0; length < bytes.size(); ++length) {
+    std::vector<uint8_t> cut(bytes.begin(), bytes.begin() + static_cast<int64_t>(length));
+    ASSERT_FALSE(accepts(cut)) << length;
+  }
+  bytes.push_back(0);
+  EXPECT_FALSE(accepts(bytes));
+}
+
+TEST(Artifact, EverySingleBitFlipIsRefused) {
+  std::vector<uint8_t> bytes = sampleBytes();
+  size_t imageAt = bytes.size() - 8192;
+  for (size_t bit = 0; bit < imageAt * 8; ++bit) { // header, table, metadata, padding
+    bytes[bit / 8] ^= uint8_t(1u << (bit % 8));
+    ASSERT_FALSE(accepts(bytes)) << "bit " << bit;
+    bytes[bit / 8] ^= uint8_t(1u << (bit % 8));
+  }
+  for (size_t bit = imageAt * 8; bit < bytes.size() * 8; bit += 61) {
+    bytes[bit / 8] ^= uint8_t(1u << (bit % 8));
+    ASSERT_FALSE(accepts(bytes)) << "bit " << bit;
+    bytes[bit / 8] ^= uint8_t(1u << (bit % 8));
+  }
+  EXPECT_TRUE(accepts(bytes));
+}
+
+TEST(Artifact, ResealedFlipsNeverCrash) {
+  std::vector<uint8_t> bytes = sampleBytes();
+  size_t imageAt = bytes.size() - 8192;
+  size_t accepted = 0;
+  for (size_t bit = 0; bit < imageAt * 8; ++bit) {
+    std::vector<uint8_t> mutant = bytes;
+    mutant[bit / 8] ^= uint8_t(1u << (bit % 8));
+    reseal(mutant);
+    accepted += accepts(mutant);
+  }
+  // Names and numbers that stay legal are all that a resealed flip may change.
+  EXPECT_LT(accepted, imageAt * 8 / 4);
+  RecordProperty("accepted", static_cast<int>(accepted));
+}
+
+TEST(Artifact, ResealedRandomDamageNeverCrashes) {
+  std::vector<uint8_t> bytes = sampleBytes();
+  size_t imageAt = bytes.size() - 8192;
+  std::mt19937_64 random(7);
+  const uint64_t values[] = {0, 1, 0x7f, 0x80, 0xff, 0xffff, 0x7fffffff, 0xffffffff};
+  for (int round = 0; round < 20000; ++round) {
+    std::vector<uint8_t> mutant = bytes;
+    for (unsigned i = 0, n = 1 + random() % 4; i < n; ++i) {
+      size_t at = random() % (imageAt - 4);
+      uint32_t value = static_cast<uint32_t>(values[random() % 8]);
+      std::memcpy(mutant.data() + at, &value, random() % 2 ? 4 : 1);
+    }
+    reseal(mutant);
+    accepts(mutant);
+  }
+}
+
+TEST(Artifact, RefusesSharedVectors) {
+  // Legal for FlatBuffers, but copies of one vector could outgrow the file without bound.
+  for (bool share : {false, true}) {
+    flatbuffers::FlatBufferBuilder builder;
+    auto name = builder.CreateString("m");
+    auto eos = builder.CreateVector(std::vector<int64_t>(1000, 1));
+    auto routed = share ? eos : builder.CreateVector(std::vector<int64_t>(1000, 1));
+    auto model = fb::CreateModel(builder, name, 1, 1, 1, 1, 0, eos, 1, routed);
+    auto variants = builder.CreateVector(std::vector<flatbuffers::Offset<fb::Variant>>());
+    builder.Finish(fb::CreateMetadata(builder, model, variants), fb::MetadataIdentifier());
+    std::vector<uint8_t> bytes(builder.GetBufferPointer(),
+                               builder.GetBufferPointer() + builder.GetSize());
+    EXPECT_EQ(bool(decodeMetadata(bytes)), !share);
+  }
+}
+
+TEST(Trust, RecordsAndRequiresPrivacy) {
+  std::string directory = temporaryDirectory();
+  std::string cache = directory + "/a/b";
+  Sha256Digest hash = artifactHash(sampleBytes());
+  EXPECT_FALSE(isTrusted(hash, cache));
+  std::optional<Error> error = recordTrust(hash, cache);
+  ASSERT_FALSE(error.has_value()) << error->message();
+  EXPECT_TRUE(isTrusted(hash, cache));
+  Sha256Digest other = hash;
+  other[31] ^= 1;
+  EXPECT_FALSE(isTrusted(other, cache));
+  EXPECT_FALSE(isTrusted(hash, "none"));
+  EXPECT_FALSE(isTrusted(hash, ""));
+  std::string record = cache + "/trusted/" + toHex(hash);
+  chmod(record.c_str(), 0666);
+  EXPECT_FALSE(isTrusted(hash, cache));
+  chmod(record.c_str(), 0600);
+  EXPECT_TRUE(isTrusted(hash, cache));
+  chmod((cache + "/trusted").c_str(), 0777);
+  EXPECT_FALSE(isTrusted(hash, cache));
+  EXPECT_NE(untrustedError("m.dsv2", hash).message().find("--trust-code"), std::string::npos);
+  unlink(record.c_str());
+  for (const char *part : {"/a/b/trusted", "/a/b", "/a", ""}) {
+    rmdir((directory + part).c_str());
+  }
+}
+
+TEST(Trust, DefaultDirectory) {
+  setenv("XDG_CACHE_HOME", "/somewhere", 1);
+  EXPECT_EQ(defaultCacheDirectory(), "/somewhere/dsv2");
+  setenv("XDG_CACHE_HOME", "relative", 1);
+  setenv("HOME", "/home/u", 1);
+  EXPECT_EQ(defaultCacheDirectory(), "/home/u/.cache/dsv2");
+  unsetenv("XDG_CACHE_HOME");
+  unsetenv("HOME");
+  EXPECT_EQ(defaultCacheDirectory(), "");
+}
+
+} // namespace
+} // namespace dsv2

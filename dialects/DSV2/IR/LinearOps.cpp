@@ -1,0 +1,82 @@
+//===- LinearOps.cpp - norms, projections, residuals ---------------------------===//
+//
+// Shapes of the ops that treat each row alone.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/DSV2/IR/ShapeChecks.h"
+
+namespace mlir {
+namespace dsv2 {
+
+LogicalResult RMSNormOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
+                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  ShapeChecker check(location, "rms_norm");
+  if (failed(check.rows("x", adaptor.getX(), 2)) ||
+      failed(check.weight("the weight", adaptor.getWeight(), 1))) {
+    return failure();
+  }
+  int64_t width = dim(adaptor.getX(), 1);
+  types.push_back(rowsOf(context, {width}));
+  return check.equal("the weight's length", dim(adaptor.getWeight(), 0), width, "the width of x");
+}
+
+LogicalResult RMSNormOp::verify() { return verifyEps(*this, getEps()); }
+
+LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
+                                         Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  ShapeChecker check(location, "linear");
+  if (failed(check.rows("x", adaptor.getX(), 2)) ||
+      failed(check.weight("the weight", adaptor.getWeight(), 2))) {
+    return failure();
+  }
+  types.push_back(rowsOf(context, {dim(adaptor.getWeight(), 0)}));
+  return check.equal("the weight's input width", dim(adaptor.getWeight(), 1), dim(adaptor.getX(), 1),
+                     "the width of x");
+}
+
+LogicalResult HeadLinearOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
+                                             Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  ShapeChecker check(location, "head_linear");
+  if (failed(check.rows("x", adaptor.getX(), 3)) ||
+      failed(check.weight("the weight", adaptor.getWeight(), 3))) {
+    return failure();
+  }
+  types.push_back(rowsOf(context, {dim(adaptor.getX(), 1), dim(adaptor.getWeight(), 1)}));
+  if (failed(check.equal("the weight's number of heads", dim(adaptor.getWeight(), 0),
+                         dim(adaptor.getX(), 1), "the heads of x"))) {
+    return failure();
+  }
+  return check.equal("the weight's input width", dim(adaptor.getWeight(), 2), dim(adaptor.getX(), 2),
+                     "the width of a head of x");
+}
+
+LogicalResult AddOp::inferReturnTypes(MLIRContext *, std::optional<Location>, Adaptor adaptor,
+                                      SmallVectorImpl<Type> &types) {
+  types.push_back(adaptor.getLhs().getType());
+  return success();
+}
+
+LogicalResult CastOp::verify() {
+  RankedTensorType from = getX().getType();
+  RankedTensorType to = getResult().getType();
+  if (from.getShape() != to.getShape()) {
+    return emitOpError("makes ") << to << " of " << from << ", expected the same shape";
+  }
+  if (from.getElementType() == to.getElementType()) {
+    return emitOpError("casts ") << from << " to itself, expected another element type";
+  }
+  return success();
+}
+
+OpFoldResult CastOp::fold(FoldAdaptor) {
+  // Widening and rounding back gives the value itself; the other way round it does not.
+  auto inner = getX().getDefiningOp<CastOp>();
+  if (inner && inner.getX().getType() == getType() && getType().getElementType().isBF16()) {
+    return inner.getX();
+  }
+  return {};
+}
+
+} // namespace dsv2
+} // namespace mlir

@@ -1,0 +1,93 @@
+//===- MoEOps.td - gates, experts and dense MLPs ---------------*- tablegen -*-===//
+//
+// H hidden width, I width of an expert or MLP, E routed experts, k chosen for each token.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DSV2_MOE_OPS_TD
+#define DSV2_MOE_OPS_TD
+
+include "dialects/DSV2/IR/DSV2Types.td"
+include "dialects/DSV2/IR/DSV2Attrs.td"
+
+def DSV2_GateOp : DSV2_StepOp<"gate"> {
+  let summary = "routed experts of each token and their weights: [?,k] f32, [?,k] i32";
+  let description = [{
+    softmax(x w^T) in f32, then the method's choice; ties go to the lowest number. With `normalize`
+    and k > 1 the weights of a token are divided by their sum + 1e-20, else they are multiplied by
+    `scale`.
+
+    ```mlir
+    %weights, %ids = dsv2.gate %h, %w by #dsv2.greedy<top_k = 6> scale 1.0
+        : tensor<?x2048xf32>, tensor<64x2048xf32>
+    ```
+  }];
+  let arguments = (ins DSV2_Rows2F32:$x, DSV2_Weight2:$weight, DSV2_GateMethodInterface:$method,
+                       UnitAttr:$normalize, F64Attr:$scale);
+  let results = (outs DSV2_Rows2F32:$weights, DSV2_Ids:$ids);
+  let assemblyFormat = [{
+    $x `,` $weight `by` $method (`normalize` $normalize^)? `scale` custom<Real>($scale) attr-dict
+    `:` type($x) `,` type($weight)
+  }];
+  let hasVerifier = 1;
+}
+
+class DSV2_MLPOpBase<string mnemonic> : DSV2_StepOp<mnemonic> {
+  let arguments = (ins DSV2_Rows2:$x, DSV2_Weight2:$gate, DSV2_Weight2:$up, DSV2_Weight2:$down,
+                       OptionalAttr<TypeAttrOf<DSV2_Float>>:$inner);
+  let results = (outs DSV2_Rows2F32:$result);
+  let assemblyFormat = [{
+    $x `,` $gate `,` $up `,` $down (`inner` $inner^)? attr-dict
+    `:` type($x) `,` type($gate) `,` type($up) `,` type($down)
+  }];
+}
+
+def DSV2_MLPOp : DSV2_MLPOpBase<"mlp"> {
+  let summary = "down(silu(gate x) * up x): gate, up [I,H], down [H,I]";
+  let description = [{
+    `inner` rounds the product before it meets `down`.
+  }];
+}
+
+def DSV2_SharedExpertsOp : DSV2_MLPOpBase<"shared_experts"> {
+  let summary = "an MLP that every token passes beside its routed experts";
+  let description = [{
+    As `mlp`; several shared experts are one MLP of their joined width.
+  }];
+}
+
+def DSV2_RoutedExpertsOp : DSV2_StepOp<"routed_experts"> {
+  let summary = "the sum over a token's chosen experts of weight times MLP: gate, up [E,I,H], down [E,H,I]";
+  let arguments = (ins DSV2_Rows2:$x, DSV2_Rows2F32:$weights, DSV2_Ids:$ids, DSV2_Weight3:$gate,
+                       DSV2_Weight3:$up, DSV2_Weight3:$down,
+                       OptionalAttr<TypeAttrOf<DSV2_Float>>:$inner);
+  let results = (outs DSV2_Rows2F32:$result);
+  let assemblyFormat = [{
+    $x `,` $weights `,` $ids `,` $gate `,` $up `,` $down (`inner` $inner^)? attr-dict
+    `:` type($x) `,` type($weights) `,` type($ids) `,` type($gate) `,` type($up) `,` type($down)
+  }];
+}
+
+def DSV2_FusedExpertsOp : DSV2_StepOp<"fused_experts"> {
+  let summary = "routed and shared experts as slots of one group";
+  let description = [{
+    gate_up [E+shared,2I,H] (rows of gate, then of up), down [E+shared,H,I]. The last `shared` slots
+    take every token, with weight 1.
+
+    ```mlir
+    %y = dsv2.fused_experts %h, %weights, %ids, %gate_up, %down shared 2
+        : tensor<?x2048xf32>, tensor<?x6xf32>, tensor<?x6xi32>, tensor<66x2816x2048xf32>,
+          tensor<66x2048x1408xf32>
+    ```
+  }];
+  let arguments = (ins DSV2_Rows2:$x, DSV2_Rows2F32:$weights, DSV2_Ids:$ids, DSV2_Weight3:$gate_up,
+                       DSV2_Weight3:$down, I64Attr:$shared,
+                       OptionalAttr<TypeAttrOf<DSV2_Float>>:$inner);
+  let results = (outs DSV2_Rows2F32:$result);
+  let assemblyFormat = [{
+    $x `,` $weights `,` $ids `,` $gate_up `,` $down `shared` $shared (`inner` $inner^)? attr-dict
+    `:` type($x) `,` type($weights) `,` type($ids) `,` type($gate_up) `,` type($down)
+  }];
+}
+
+#endif // DSV2_MOE_OPS_TD

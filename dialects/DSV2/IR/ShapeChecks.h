@@ -1,0 +1,71 @@
+//===- ShapeChecks.h - what verifiers and type inference share -----*- C++ -*-===//
+//
+// Type inference runs on operands that no verifier has seen yet, and runs again inside the verifier.
+// So shapes are checked there, once, with messages that name the operand, what it is and what it
+// should be. Also the pieces of custom assembly that several ops use.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef DIALECTS_DSV2_IR_SHAPECHECKS_H
+#define DIALECTS_DSV2_IR_SHAPECHECKS_H
+
+#include "dialects/DSV2/IR/DSV2.h"
+
+namespace mlir {
+namespace dsv2 {
+
+/// Emits errors of one op during type inference.
+class ShapeChecker {
+public:
+  ShapeChecker(std::optional<Location> location, StringRef opName)
+      : location(location), opName(opName) {}
+
+  /// Fails unless `actual` is `expected`: "'op' WHAT is ACTUAL, expected EXPECTED (WHY)".
+  LogicalResult equal(const Twine &what, int64_t actual, int64_t expected, const Twine &why) const;
+
+  /// Fails unless `value` is of rows with this rank (`?`, then static dimensions).
+  LogicalResult rows(StringRef what, Value value, int64_t rank) const;
+  /// Fails unless `value` is a weight with this rank (static).
+  LogicalResult weight(StringRef what, Value value, int64_t rank) const;
+
+  LogicalResult error(const Twine &message) const;
+
+private:
+  std::optional<Location> location;
+  StringRef opName;
+};
+
+/// Dimension `i` of a value of tensor type.
+inline int64_t dim(Value value, unsigned i) {
+  return cast<RankedTensorType>(value.getType()).getDimSize(i);
+}
+
+/// tensor<?x...xf32> with these further dimensions.
+RankedTensorType rowsOf(MLIRContext *context, ArrayRef<int64_t> dims);
+RankedTensorType rowsOf(Type element, ArrayRef<int64_t> dims);
+
+/// An eps must be a positive finite number.
+LogicalResult verifyEps(Operation *op, const APFloat &eps);
+
+/// `layer` must index `cache`: where it is a loop's layer number, all of the loop's layers are cached.
+LogicalResult verifyCacheLayer(Operation *op, CacheType cache, Value layer);
+
+/// `[128, 64]`.
+ParseResult parseIntegers(OpAsmParser &parser, DenseI64ArrayAttr &values);
+void printIntegers(OpAsmPrinter &printer, Operation *op, DenseI64ArrayAttr values);
+/// `1 to 60 step 2`.
+ParseResult parseRange(OpAsmParser &parser, RangeAttr &range);
+void printRange(OpAsmPrinter &printer, Operation *op, RangeAttr range);
+/// `1.0e-06`: an f64 in its shortest form.
+ParseResult parseReal(OpAsmParser &parser, FloatAttr &value);
+void printReal(OpAsmPrinter &printer, Operation *op, FloatAttr value);
+/// `#rope` and `#scale`: the module's aliases, or the attributes in full.
+ParseResult parseRope(OpAsmParser &parser, RopeAttr &rope);
+void printRope(OpAsmPrinter &printer, Operation *op, RopeAttr rope);
+ParseResult parseScale(OpAsmParser &parser, AttentionScaleAttr &scale);
+void printScale(OpAsmPrinter &printer, Operation *op, AttentionScaleAttr scale);
+
+} // namespace dsv2
+} // namespace mlir
+
+#endif // DIALECTS_DSV2_IR_SHAPECHECKS_H

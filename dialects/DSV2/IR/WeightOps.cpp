@@ -1,0 +1,274 @@
+//===- WeightOps.cpp - families of weights -------------------------------------===//
+//
+// A family is a symbol with a type and a range of layers; a use must fit both.
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/DSV2/IR/ShapeChecks.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+namespace mlir {
+namespace dsv2 {
+
+RangeAttr getRangeOfLayer(Value layer) {
+  auto argument = dyn_cast<BlockArgument>(layer);
+  if (!argument || argument.getArgNumber() != 0) {
+    return {};
+  }
+  Operation *parent = argument.getOwner()->getParentOp();
+  if (auto layers = dyn_cast_or_null<LayersOp>(parent)) {
+    return layers.getRange();
+  }
+  if (auto prepare = dyn_cast_or_null<PrepareOp>(parent)) {
+    return prepare.getLayersAttr();
+  }
+  return {};
+}
+
+RankedTensorType getFamilyType(Operation *family) {
+  if (auto weights = dyn_cast<WeightsOp>(family)) {
+    return weights.getValueType();
+  }
+  return cast<PrepareOp>(family).getValueType();
+}
+
+RangeAttr getFamilyLayers(Operation *family) {
+  if (auto weights = dyn_cast<WeightsOp>(family)) {
+    return weights.getLayersAttr();
+  }
+  return cast<PrepareOp>(family).getLayersAttr();
+}
+
+//===----------------------------------------------------------------------===//
+// WeightsOp
+//===----------------------------------------------------------------------===//
+
+RankedTensorType WeightsOp::getTensorType() { return cast<RankedTensorType>(getType()); }
+
+RankedTensorType WeightsOp::getValueType() {
+  RankedTensorType type = getTensorType();
+  if (!getExpertsAttr()) {
+    return type;
+  }
+  SmallVector<int64_t> shape{getExpertsAttr().size()};
+  shape.append(type.getShape().begin(), type.getShape().end());
+  return RankedTensorType::get(shape, type.getElementType());
+}
+
+static void replaceAll(std::string &text, StringRef pattern, int64_t number) {
+  std::string digits = std::to_string(number);
+  for (size_t at = text.find(pattern.str()); at != std::string::npos;
+       at = text.find(pattern.str(), at + digits.size())) {
+    text.replace(at, pattern.size(), digits);
+  }
+}
+
+std::string WeightsOp::getTensorName(int64_t layer, int64_t expert) {
+  std::string name = getSource().str();
+  if (getLayersAttr()) {
+    replaceAll(name, "{l}", layer);
+  }
+  if (getExpertsAttr()) {
+    replaceAll(name, "{e}", expert);
+  }
+  return name;
+}
+
+LogicalResult WeightsOp::verify() {
+  for (auto [place, range, what] : {std::tuple("{l}", getLayersAttr(), "layers"),
+                                    std::tuple("{e}", getExpertsAttr(), "experts")}) {
+    bool named = getSource().contains(place);
+    if (named && !range) {
+      return emitOpError("the name \"")
+             << getSource() << "\" has " << place << ", expected a range of " << what;
+    }
+    if (!named && range) {
+      return emitOpError("has a range of ")
+             << what << ", expected " << place << " in the name \"" << getSource() << "\"";
+    }
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// PrepareOp
+//===----------------------------------------------------------------------===//
+
+void PrepareOp::build(OpBuilder &builder, OperationState &state, StringRef name, RangeAttr layers,
+                      RankedTensorType type) {
+  state.addAttribute(getSymNameAttrName(state.name), builder.getStringAttr(name));
+  state.addAttribute(getTypeAttrName(state.name), TypeAttr::get(type));
+  Block &body = state.addRegion()->emplaceBlock();
+  if (layers) {
+    state.addAttribute(getLayersAttrName(state.name), layers);
+    body.addArgument(builder.getIndexType(), state.location);
+  }
+}
+
+void PrepareOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn setName) {
+  if (Value layer = getLayer()) {
+    setName(layer, "l");
+  }
+}
+
+RankedTensorType PrepareOp::getValueType() { return cast<RankedTensorType>(getType()); }
+
+Value PrepareOp::getLayer() {
+  return getBody()->getNumArguments() == 0 ? Value() : Value(getBody()->getArgument(0));
+}
+
+Value PrepareOp::getYielded() { return getBody()->getTerminator()->getOperand(0); }
+
+ParseResult PrepareOp::parse(OpAsmParser &parser, OperationState &state) {
+  StringAttr name;
+  if (parser.parseSymbolName(name, getSymNameAttrName(state.name), state.attributes)) {
+    return failure();
+  }
+  SmallVector<OpAsmParser::Argument> arguments;
+  if (succeeded(parser.parseOptionalKeyword("layers"))) {
+    OpAsmParser::Argument &layer = arguments.emplace_back();
+    if (parser.parseArgument(layer) || parser.parseEqual()) {
+      return failure();
+    }
+    layer.type = parser.getBuilder().getIndexType();
+    RangeAttr range = RangeAttr::parseBare(parser);
+    if (!range) {
+      return failure();
+    }
+    state.addAttribute(getLayersAttrName(state.name), range);
+  }
+  RankedTensorType type;
+  if (parser.parseColonType(type) || parser.parseOptionalAttrDictWithKeyword(state.attributes)) {
+    return failure();
+  }
+  state.addAttribute(getTypeAttrName(state.name), TypeAttr::get(type));
+  return parser.parseRegion(*state.addRegion(), arguments);
+}
+
+void PrepareOp::print(OpAsmPrinter &printer) {
+  printer << ' ';
+  printer.printSymbolName(getSymName());
+  if (getLayersAttr()) {
+    printer << " layers ";
+    printer.printRegionArgument(getBody()->getArgument(0), {}, /*omitType=*/true);
+    printer << " = ";
+    getLayersAttr().printBare(printer);
+  }
+  printer << " : " << getType();
+  printer.printOptionalAttrDictWithKeyword(
+      (*this)->getAttrs(), {getSymNameAttrName(), getLayersAttrName(), getTypeAttrName()});
+  printer << ' ';
+  printer.printRegion(getRegion(), /*printEntryBlockArgs=*/false);
+}
+
+LogicalResult PrepareOp::verify() {
+  TypeRange arguments = getBody()->getArgumentTypes();
+  if (getLayersAttr() && (arguments.size() != 1 || !arguments[0].isIndex())) {
+    return emitOpError("a body with layers takes one index, the layer's number");
+  }
+  if (!getLayersAttr() && !arguments.empty()) {
+    return emitOpError("a body without layers takes no argument");
+  }
+  return success();
+}
+
+static bool isUnit(ArrayRef<int64_t> strides) {
+  return llvm::all_of(strides, [](int64_t stride) { return stride == 1; });
+}
+
+/// Data movement and casts only: what the tables of a weight preparation can express.
+static LogicalResult verifyPrepareOp(Operation &op) {
+  if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+    if (!slice.getType().hasStaticShape() || !slice.getOperands().drop_front().empty()) {
+      return slice.emitOpError("in a dsv2.prepare takes static offsets, sizes and strides");
+    }
+    if (!isUnit(slice.getStaticStrides())) {
+      return slice.emitOpError("in a dsv2.prepare takes unit strides");
+    }
+    return success();
+  }
+  if (isa<WeightOp, TransposeOp, CastOp, YieldOp, tensor::ConcatOp, tensor::ExpandShapeOp,
+          tensor::CollapseShapeOp>(op)) {
+    return success();
+  }
+  return op.emitOpError("is not one of the ops that a dsv2.prepare may hold: dsv2.weight, dsv2.cast, "
+                        "dsv2.transpose, tensor.extract_slice, tensor.concat, tensor.expand_shape, "
+                        "tensor.collapse_shape");
+}
+
+LogicalResult PrepareOp::verifyRegions() {
+  for (Operation &op : *getBody()) {
+    if (failed(verifyPrepareOp(op))) {
+      return failure();
+    }
+  }
+  auto yield = dyn_cast<YieldOp>(getBody()->back());
+  if (!yield || yield.getNumOperands() != 1 || yield.getOperand(0).getType() != getType()) {
+    return emitOpError("must yield one value of its type ") << getType();
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// WeightOp, TransposeOp
+//===----------------------------------------------------------------------===//
+
+void WeightOp::getAsmResultNames(OpAsmSetValueNameFn setName) {
+  // @moe.kv_a is %kv_a within its layers.
+  setName(getResult(), getFamily().rsplit('.').second.empty() ? getFamily()
+                                                              : getFamily().rsplit('.').second);
+}
+
+LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  Operation *family = symbols.lookupNearestSymbolFrom(*this, getFamilyAttr());
+  if (!isa_and_nonnull<WeightsOp, PrepareOp>(family)) {
+    return emitOpError("@") << getFamily() << " names no dsv2.weights or dsv2.prepare";
+  }
+  if (isa<PrepareOp>(family) && (*this)->getParentOfType<PrepareOp>()) {
+    return emitOpError("@") << getFamily()
+                            << " is a dsv2.prepare, expected a checkpoint family in a prepare body";
+  }
+  RankedTensorType type = getFamilyType(family);
+  if (getResult().getType() != type) {
+    InFlightDiagnostic error = emitOpError("is of ") << getResult().getType() << ", expected " << type;
+    error.attachNote(family->getLoc()) << "the family stands here";
+    return error;
+  }
+  RangeAttr layers = getFamilyLayers(family);
+  if (static_cast<bool>(layers) != static_cast<bool>(getLayer())) {
+    return emitOpError("@") << getFamily()
+                            << (layers ? " has layers, expected an index" : " has no layers, expected no index");
+  }
+  RangeAttr used = layers ? getRangeOfLayer(getLayer()) : RangeAttr();
+  if (used && !layers.contains(used)) {
+    return emitOpError("layers ") << used.getBegin() << " to " << used.getEnd() << " index @" << getFamily()
+                                  << " of layers " << layers.getBegin() << " to " << layers.getEnd();
+  }
+  return success();
+}
+
+LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                            Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  ShapeChecker check(location, "transpose");
+  auto source = cast<RankedTensorType>(adaptor.getSource().getType());
+  ArrayRef<int64_t> permutation = adaptor.getPermutation();
+  if (failed(check.equal("the permutation's length", permutation.size(), source.getRank(),
+                         "the source's rank"))) {
+    return failure();
+  }
+  SmallVector<bool> seen(permutation.size(), false);
+  SmallVector<int64_t> shape;
+  for (int64_t from : permutation) {
+    if (from < 0 || from >= source.getRank() || seen[from]) {
+      return check.error("the permutation must name each dimension once");
+    }
+    seen[from] = true;
+    shape.push_back(source.getDimSize(from));
+  }
+  types.push_back(RankedTensorType::get(shape, source.getElementType()));
+  return success();
+}
+
+} // namespace dsv2
+} // namespace mlir

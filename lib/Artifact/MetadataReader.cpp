@@ -1,8 +1,8 @@
 //===- MetadataReader.cpp - Decodes a FlatBuffer into a program -----------===//
 //
-// After FlatBuffers' verifier, which accepts shared and misaligned vectors, absent optional tables and any
-// number where an enum belongs. So vectors are copied as bytes, and what is copied out is charged against the
-// buffer's length, which it cannot exceed unless something is shared.
+// After FlatBuffers' verifier, which accepts shared and misaligned vectors, absent optional tables
+// and any number where an enum belongs. So vectors are copied as bytes, and what is copied out is
+// charged against the buffer's length, which it cannot exceed unless something is shared.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Artifact/Metadata.h"
@@ -240,6 +240,7 @@ ModelInfo Decoder::model(const fb::Model &in) {
   out.maxPosition = in.max_position();
   out.bos = in.bos();
   out.eos = numbers<int64_t>(in.eos());
+  out.routedExperts = in.routed_experts();
   out.topK = in.top_k();
   out.routedLayerNumbers = numbers<int64_t>(in.routed_layers());
   return out;

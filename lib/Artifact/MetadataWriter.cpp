@@ -176,7 +176,7 @@ fbs::Offset<fb::Model> Encoder::model(const ModelInfo &model) {
   Vectors<int64_t> eos = builder.CreateVector(model.eos);
   Vectors<int64_t> routed = builder.CreateVector(model.routedLayerNumbers);
   return fb::CreateModel(builder, name, model.vocab, model.hidden, model.layers, model.maxPosition,
-                         model.bos, eos, model.topK, routed);
+                         model.bos, eos, model.topK, routed, model.routedExperts);
 }
 
 std::vector<uint8_t> Encoder::encode(const Program &program, const std::vector<uint32_t> &images) {

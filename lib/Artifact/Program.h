@@ -183,7 +183,8 @@ struct ModelInfo {
   int64_t maxPosition = 0; ///< the config's max_position_embeddings
   int64_t bos = -1;        ///< -1: the config names none
   std::vector<int64_t> eos;
-  int64_t topK = 0; ///< routed experts per token; 0 without MoE layers
+  int64_t routedExperts = 0; ///< routed experts of a MoE layer; 0 without MoE layers
+  int64_t topK = 0;          ///< routed experts per token; 0 without MoE layers
   std::vector<int64_t>
       routedLayerNumbers; ///< the MoE layers, ascending: the tensors of a routing record
 };

@@ -56,7 +56,8 @@ bool ProgramVerifier::model() {
       !inRange("max_position", model.maxPosition, 1, limits::kPosition) ||
       !inRange("bos", model.bos, -1, limits::kVocab - 1) ||
       !atMost("eos tokens", model.eos.size(), limits::kEndTokens) ||
-      !inRange("top_k", model.topK, 0, limits::kExperts)) {
+      !inRange("routed_experts", model.routedExperts, 0, limits::kExperts) ||
+      !inRange("top_k", model.topK, 0, model.routedExperts)) {
     return false;
   }
   for (int64_t token : model.eos) {
@@ -71,8 +72,10 @@ bool ProgramVerifier::model() {
     }
     previous = layer;
   }
-  if ((model.topK == 0) != model.routedLayerNumbers.empty()) {
-    return invalid("top_k is ", model.topK, " but the model has ", model.routedLayerNumbers.size(),
+  bool routed = !model.routedLayerNumbers.empty();
+  if ((model.topK != 0) != routed || (model.routedExperts != 0) != routed) {
+    return invalid("top_k is ", model.topK, " of ", model.routedExperts,
+                   " experts but the model has ", model.routedLayerNumbers.size(),
                    " routed layers");
   }
   return true;

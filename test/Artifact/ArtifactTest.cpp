@@ -174,7 +174,7 @@ TEST(Artifact, RefusesSharedVectors) {
     auto name = builder.CreateString("m");
     auto eos = builder.CreateVector(std::vector<int64_t>(1000, 1));
     auto routed = share ? eos : builder.CreateVector(std::vector<int64_t>(1000, 1));
-    auto model = fb::CreateModel(builder, name, 1, 1, 1, 1, 0, eos, 1, routed);
+    auto model = fb::CreateModel(builder, name, 1, 1, 1, 1, 0, eos, 1, routed, 1);
     auto variants = builder.CreateVector(std::vector<flatbuffers::Offset<fb::Variant>>());
     builder.Finish(fb::CreateMetadata(builder, model, variants), fb::MetadataIdentifier());
     std::vector<uint8_t> bytes(builder.GetBufferPointer(),

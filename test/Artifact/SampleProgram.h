@@ -51,6 +51,7 @@ inline Program sampleProgram() {
   program.model.maxPosition = 4096;
   program.model.bos = 0;
   program.model.eos = {1, 2};
+  program.model.routedExperts = 4;
   program.model.topK = 2;
   program.model.routedLayerNumbers = {1, 3};
 

@@ -68,6 +68,8 @@ TEST(Verify, Model) {
   REFUSES("routed layer is 5", p.model.routedLayerNumbers = {5});
   REFUSES("top_k is 0", p.model.topK = 0);
   REFUSES("no variant", p.variants.clear());
+  REFUSES("routed_experts is 4097", p.model.routedExperts = 4097);
+  REFUSES("top_k is 5", p.model.topK = 5);
   REFUSES("bos is -2", p.model.bos = -2);
 }
 

@@ -63,6 +63,12 @@ size_t utf8CutLength(std::string_view text, size_t at) {
   return found < total && at + found == text.size() ? found : 0;
 }
 
+size_t utf8InvalidLength(std::string_view text, size_t at) {
+  size_t total = 0;
+  size_t found = scanUtf8(text, at, total);
+  return found == 0 ? 1 : found;
+}
+
 size_t findInvalidUtf8(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
     size_t length = utf8Length(text, at);

@@ -22,6 +22,10 @@ size_t utf8Length(std::string_view text, size_t at);
 /// become one).
 size_t utf8CutLength(std::string_view text, size_t at);
 
+/// How many bytes from `at` on one U+FFFD stands for, where neither a whole nor a
+/// cut character starts: the longest proper beginning of a character, or 1.
+size_t utf8InvalidLength(std::string_view text, size_t at);
+
 /// Offset of the first byte that is not valid UTF-8, or npos.
 size_t findInvalidUtf8(std::string_view text);
 

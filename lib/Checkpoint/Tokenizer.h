@@ -28,8 +28,8 @@ public:
   static constexpr uint64_t maxTextBytes = 16u << 20;
 
   /// Reads `directory`/tokenizer.json and, where there is one,
-  /// tokenizer_config.json, whose add_bos_token and add_eos_token decide over the
-  /// template of tokenizer.json as they do in transformers.
+  /// tokenizer_config.json, whose add_bos_token and add_eos_token add those tokens
+  /// where the template of tokenizer.json does not.
   static Expected<Tokenizer> load(const std::string &directory);
 
   /// From texts; `config` may be empty. The names begin messages.

@@ -1,11 +1,14 @@
 //===- TokenizerTemplate.cpp - Tokens around a text -----------------------===//
 //
 // Which tokens stand before and after a text: the `post_processor` of
-// tokenizer.json says so, unless tokenizer_config.json has add_bos_token or
-// add_eos_token, from which transformers then makes a template of its own.
+// tokenizer.json says so, and tokenizer_config.json may add BOS and EOS by flags.
+// DeepSeek-V2 ships no template and add_bos_token true. A flag that is false takes
+// nothing away, since readers differ on that (transformers 4 by class, 5 never).
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Checkpoint/Tokenizer.h"
+
+#include <algorithm>
 
 namespace dsv2 {
 
@@ -97,12 +100,9 @@ std::optional<Error> Tokenizer::readConfig(const Json &config, const std::string
   if (reader.failed()) {
     return reader.error();
   }
-  if (!reader.has("add_bos_token") && !reader.has("add_eos_token")) {
-    return std::nullopt;
-  }
   // A token is written as text or as an object with its content.
-  auto readToken = [&](std::string_view flag, std::string_view key, std::vector<int32_t> &ids) {
-    ids.clear();
+  auto readToken = [&](std::string_view flag, std::string_view key, std::vector<int32_t> &ids,
+                       bool before) {
     const Json *value = reader.value(key);
     if (!reader.booleanOr(flag, false) || !value) {
       return;
@@ -119,10 +119,12 @@ std::optional<Error> Tokenizer::readConfig(const Json &config, const std::string
                   ", which tokenizer.json lacks");
       return;
     }
-    ids.push_back(*id);
+    if (std::find(ids.begin(), ids.end(), *id) == ids.end()) {
+      ids.insert(before ? ids.begin() : ids.end(), *id);
+    }
   };
-  readToken("add_bos_token", "bos_token", prefixIds);
-  readToken("add_eos_token", "eos_token", suffixIds);
+  readToken("add_bos_token", "bos_token", prefixIds, true);
+  readToken("add_eos_token", "eos_token", suffixIds, false);
   return reader.error();
 }
 

@@ -7,6 +7,7 @@
 #include "lib/Support/CpuTier.h"
 #include "lib/Target/TargetBackend.h"
 #include "lib/Target/X86/Compile.h"
+#include "lib/Target/X86/X86Emitter.h"
 
 #include "mlir/Dialect/X86Vector/X86VectorDialect.h"
 #include "llvm/IR/LLVMContext.h"
@@ -36,7 +37,9 @@ public:
 
   PackedLayout getPacking(Type element) const override { return {64, element.isBF16() ? 2 : 1}; }
 
-  std::unique_ptr<TileEmitter> createEmitter(MLIRContext *) const override { return nullptr; }
+  std::unique_ptr<TileEmitter> createEmitter(MLIRContext *context) const override {
+    return std::make_unique<X86Emitter>(context, tier);
+  }
 
   FailureOr<CompiledKernel> compileKernel(func::FuncOp kernel, const CompileOptions &options) const override {
     llvm::LLVMContext context;

@@ -1,0 +1,58 @@
+//===- Matmul.cpp - contraction with a packed weight ----------------------===//
+//
+// The tile program of Matmul.h: an item is one panel of one batch element, with every row.
+//
+//===----------------------------------------------------------------------===//
+#include "lib/Codegen/Matmul.h"
+
+#include "lib/Codegen/TileEmitter.h"
+
+using namespace mlir;
+
+namespace dsv2 {
+
+FailureOr<BuiltKernel> buildMatmul(const KernelRequest &request, TileEmitter &e) {
+  SpecReader spec("matmul", request);
+  int64_t n = spec.integer("n"), k = spec.integer("k");
+  int64_t batch = spec.integer("batch");
+  Type type = spec.element("dtype"), outType = spec.element("out_dtype");
+  int64_t aRow = spec.integer("a_row_stride"), aBatch = spec.integer("a_batch_stride", 0);
+  int64_t outRow = spec.integer("out_row_stride"), outBatch = spec.integer("out_batch_stride", 0);
+  bool residual = spec.flag("add");
+  if (spec.failed()) {
+    return failure();
+  }
+  SmallVector<KernelArgument> arguments = {{type}, {type}};
+  if (residual) {
+    arguments.push_back({Float32Type::get(type.getContext()), /*mayAlias=*/true});
+  }
+  arguments.append({{outType, residual}, {Type()}});
+  SmallVector<Value> args = e.begin(request, arguments);
+  Value rows = args.back(), outMemory = args[args.size() - 2];
+
+  int64_t columns = e.panelColumns(), panels = (n + columns - 1) / columns;
+  e.items([&](Value item) {
+    Value element = batch > 1 ? e.div(item, panels) : e.index(0);
+    Value column = e.mul(batch > 1 ? e.rem(item, panels) : item, columns);
+    Matrix a{args[0], e.mul(element, aBatch), aRow, type};
+    Matrix out{outMemory, e.mul(element, outBatch), outRow, outType};
+    Matrix added{residual ? args[2] : Value(), out.offset, outRow, Float32Type::get(type.getContext())};
+    e.forRows(e.index(0), rows, [&](RowBlock block) {
+      auto panelsOf = [&](Value) { return SmallVector<Panel>{RowsPanel{{{a, k}}, block}, PackedPanel{args[1], item, k, type}}; };
+      e.pipeline(
+          Value(), panelsOf, TileShape{block, columns}, {},
+          [&](Value, ArrayRef<Operand> staged, TileState state) {
+            state.tiles[0] = e.contract(state.tiles[0], staged[0], staged[1], Along::Rows);
+            return state;
+          },
+          [&](TileState state) {
+            e.store(state.tiles[0], out, column, n, [&](const Chunk &chunk) {
+              return residual ? e.addf(chunk.value, e.load(added, chunk)) : chunk.value;
+            });
+          });
+    });
+  });
+  return e.finish();
+}
+
+} // namespace dsv2

@@ -6,6 +6,7 @@
 #include "lib/Support/TokensOptions.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace dsv2 {
@@ -159,6 +160,12 @@ std::string sequenceTensorName(std::string_view base, uint64_t sequence) {
 
 std::string routingTensorName(uint64_t layer, uint64_t sequence) {
   return sequenceTensorName(concat("layers.", layer, ".experts"), sequence);
+}
+
+std::string perplexityReport(double negativeLogLikelihood, uint64_t tokens) {
+  double perplexity = tokens == 0 ? 1.0 : std::exp(negativeLogLikelihood / double(tokens));
+  return concat("negative log-likelihood ", negativeLogLikelihood, "\nperplexity ", perplexity,
+                "\ntokens ", tokens, "\n");
 }
 
 } // namespace dsv2

@@ -77,6 +77,14 @@ std::string sequenceTensorName(std::string_view base, uint64_t sequence);
 /// "layers.3.experts.1", ... Written as I32, read as I32 or I64.
 std::string routingTensorName(uint64_t layer, uint64_t sequence);
 
+/// What `--perplexity` prints: the negative log-likelihood in nats, summed over
+/// `tokens` predicted tokens, its exponential mean, and the count.
+///
+///   negative log-likelihood 7.5
+///   perplexity 12.182493960703473
+///   tokens 3
+std::string perplexityReport(double negativeLogLikelihood, uint64_t tokens);
+
 } // namespace dsv2
 
 #endif // DSV2_LIB_SUPPORT_TOKENSOPTIONS_H

@@ -95,4 +95,9 @@ TEST(TokensOptions, NamesTensors) {
   EXPECT_EQ(routingTensorName(3, 1), "layers.3.experts.1");
 }
 
+TEST(TokensOptions, ReportsPerplexity) {
+  EXPECT_EQ(perplexityReport(7.5, 3), "negative log-likelihood 7.5\nperplexity "
+                                      "12.182493960703473\ntokens 3\n");
+}
+
 } // namespace

@@ -1,0 +1,13 @@
+//===- Interpret.h - The tool dsv2-interpret --------------------*- C++ -*-===//
+#ifndef DSV2_LIB_REFERENCE_INTERPRET_H
+#define DSV2_LIB_REFERENCE_INTERPRET_H
+
+namespace dsv2 {
+
+/// Runs the tool with its command line; returns the exit status. Results go to
+/// stdout, messages to stderr.
+int interpretMain(int argc, const char *const *argv);
+
+} // namespace dsv2
+
+#endif // DSV2_LIB_REFERENCE_INTERPRET_H

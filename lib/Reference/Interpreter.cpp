@@ -146,10 +146,10 @@ LogicalResult Interpreter::runLayers(mlir::Operation &op, Frame &frame) {
     for (auto [argument, value] : llvm::zip(layers.getCarried(), carried)) {
       inner.values[argument] = value;
     }
-    if (failed(runBlock(layers.getBody().front(), inner))) {
+    if (failed(runBlock(layers->getRegion(0).front(), inner))) {
       return failure();
     }
-    mlir::Operation *yield = layers.getBody().front().getTerminator();
+    mlir::Operation *yield = layers->getRegion(0).front().getTerminator();
     for (auto [i, value] : llvm::enumerate(yield->getOperands())) {
       carried[i] = find(value, &inner);
       observe(&op, unsigned(i), l, carried[i]);
@@ -222,7 +222,7 @@ FailureOr<TensorRef> Interpreter::loadFamily(mlir::Operation *family, int64_t la
     if (mlir::Value argument = prepare.getLayer()) {
       frame.values[argument] = layer;
     }
-    if (failed(runBlock(prepare.getBody().front(), frame))) {
+    if (failed(runBlock(prepare->getRegion(0).front(), frame))) {
       return failure();
     }
     return *std::get_if<TensorRef>(&frame.values[prepare.getYielded()]);

@@ -139,9 +139,9 @@ private:
 
 } // namespace
 
-mlir::FailureOr<std::vector<GeneratedSequence>>
-generate(Interpreter &interpreter, const std::vector<SequenceFeed> &prompts,
-         const GenerationOptions &options) {
+mlir::FailureOr<std::vector<GeneratedSequence>> generate(Interpreter &interpreter,
+                                                         const std::vector<SequenceFeed> &prompts,
+                                                         const GenerationOptions &options) {
   return Generator(interpreter, prompts, options).run();
 }
 

@@ -38,9 +38,9 @@ struct GeneratedSequence {
 };
 
 /// Runs `prompts`; empty positions mean 0, 1, ... Emits an error on failure.
-mlir::FailureOr<std::vector<GeneratedSequence>>
-generate(Interpreter &interpreter, const std::vector<SequenceFeed> &prompts,
-         const GenerationOptions &options);
+mlir::FailureOr<std::vector<GeneratedSequence>> generate(Interpreter &interpreter,
+                                                         const std::vector<SequenceFeed> &prompts,
+                                                         const GenerationOptions &options);
 
 } // namespace dsv2
 

@@ -137,8 +137,8 @@ static std::optional<Error> planSequences(const TokensOptions &tokens, const Mod
       return Error(ErrorKind::Limit, "sequence ", s, " has ", ids.size(),
                    " tokens, but the context holds ", facts.maxContext);
     }
-    prompts.push_back({ids, tokens.positions.empty() ? std::vector<int64_t>()
-                                                     : tokens.positions[s]});
+    prompts.push_back(
+        {ids, tokens.positions.empty() ? std::vector<int64_t>() : tokens.positions[s]});
     // The last generated token need not be fed.
     options.generate.push_back(tokens.generateLimit(facts.maxContext - ids.size() + 1));
   }
@@ -150,7 +150,9 @@ static std::optional<Error> writeLogits(const TokensOptions &tokens, int64_t voc
   std::vector<TensorToWrite> tensors;
   for (size_t s = 0; s < results.size(); ++s) {
     uint64_t rows = results[s].logits.size() / uint64_t(vocab);
-    tensors.push_back({sequenceTensorName("logits", s), DType::F32, {rows, uint64_t(vocab)},
+    tensors.push_back({sequenceTensorName("logits", s),
+                       DType::F32,
+                       {rows, uint64_t(vocab)},
                        results[s].logits.data()});
   }
   return writeSafetensors(tokens.logits, tensors);
@@ -220,8 +222,7 @@ static int runModule(mlir::ModuleOp module, const TokensOptions &tokens) {
     replayed = std::move(*log);
     interpreter.replayRouting = &replayed;
   }
-  mlir::FailureOr<std::vector<GeneratedSequence>> results =
-      generate(interpreter, prompts, options);
+  mlir::FailureOr<std::vector<GeneratedSequence>> results = generate(interpreter, prompts, options);
   if (failed(results)) {
     return 1;
   }

@@ -51,7 +51,7 @@ FailureOr<mlir::func::FuncOp> findStepFunction(mlir::ModuleOp module, llvm::Stri
     step = stepOf(module);
   }
   if (!step) {
-    module.emitError("no step function to run: expected func.func @step")
+    mlir::emitError(module.getLoc(), "no step function to run: expected func.func @step")
         << (tier.empty() ? "" : " in the variant '") << tier << (tier.empty() ? "" : "'");
     return failure();
   }
@@ -62,8 +62,9 @@ FailureOr<mlir::func::FuncOp> findStepFunction(mlir::ModuleOp module, llvm::Stri
   bool gives = type.getNumResults() == 3 && mlir::isa<mlir::RankedTensorType>(type.getResult(0)) &&
                mlir::isa<mlir::RankedTensorType>(type.getResult(1));
   if (!takes || !gives) {
-    step.emitError("a step function takes (tokens, !dsv2.batch, !dsv2.cache) and returns (logits, "
-                   "hidden, cache), got ")
+    mlir::emitError(step.getLoc(),
+                    "a step function takes (tokens, !dsv2.batch, !dsv2.cache) and returns (logits, "
+                    "hidden, cache), got ")
         << type;
     return failure();
   }
@@ -192,7 +193,7 @@ FailureOr<TensorRef> Interpreter::weightValue(mlir::Operation &user, llvm::Strin
   mlir::Operation *definition = mlir::SymbolTable::lookupNearestSymbolFrom(
       &user, mlir::StringAttr::get(user.getContext(), family));
   if (!definition) {
-    return user.emitError("no family of weights @") << family;
+    return mlir::emitError(user.getLoc(), "no family of weights @") << family;
   }
   FailureOr<TensorRef> loaded = loadFamily(definition, layer);
   if (failed(loaded)) {
@@ -237,7 +238,7 @@ FailureOr<TensorRef> Interpreter::loadFamily(mlir::Operation *family, int64_t la
   if (!experts) {
     Expected<Tensor> tensor = load(0);
     if (!tensor) {
-      return weights.emitError(tensor.error().message());
+      return mlir::emitError(weights.getLoc(), tensor.error().message());
     }
     return std::make_shared<const Tensor>(std::move(*tensor));
   }
@@ -246,7 +247,7 @@ FailureOr<TensorRef> Interpreter::loadFamily(mlir::Operation *family, int64_t la
   for (int64_t e = experts.getBegin(); e < experts.getEnd(); e += experts.getStep()) {
     Expected<Tensor> tensor = load(e);
     if (!tensor) {
-      return weights.emitError(tensor.error().message());
+      return mlir::emitError(weights.getLoc(), tensor.error().message());
     }
     into = std::copy(tensor->values.begin(), tensor->values.end(), into);
   }

@@ -64,8 +64,8 @@ public:
   /// Called with every value that an op of the step function computes, and with
   /// the values that each layer hands on (the op is then `dsv2.layers`). `layer` is
   /// -1 outside of layers. Ids come as f64.
-  using Observer = std::function<void(mlir::Operation *op, unsigned result, int64_t layer,
-                                      const Tensor &value)>;
+  using Observer =
+      std::function<void(mlir::Operation *op, unsigned result, int64_t layer, const Tensor &value)>;
   Observer observer;
   /// Gates store their choices here, or take them from there, if set.
   RoutingLog *recordRouting = nullptr;

@@ -58,8 +58,8 @@ LogicalResult OpRunner::run() {
                 ir::SelectRowsOp, ir::SplitHeadsOp, ir::MergeHeadsOp>(op)) {
     return runRows();
   }
-  if (mlir::isa<ir::MLACompressOp, ir::RopeOp, ir::CacheAppendOp, ir::DecompressOp,
-                ir::AttentionOp, ir::LatentAttentionOp>(op)) {
+  if (mlir::isa<ir::MLACompressOp, ir::RopeOp, ir::CacheAppendOp, ir::DecompressOp, ir::AttentionOp,
+                ir::LatentAttentionOp>(op)) {
     return runAttention();
   }
   if (mlir::isa<ir::GateOp, ir::MLPOp, ir::SharedExpertsOp, ir::RoutedExpertsOp,
@@ -88,9 +88,8 @@ LogicalResult OpRunner::runRows() {
       .Case([&](ir::HeadLinearOp headOp) {
         return set(headLinear(tensor(headOp.getX()), tensor(headOp.getWeight())));
       })
-      .Case([&](ir::AddOp addOp) {
-        return set(add(tensor(addOp.getLhs()), tensor(addOp.getRhs())));
-      })
+      .Case(
+          [&](ir::AddOp addOp) { return set(add(tensor(addOp.getLhs()), tensor(addOp.getRhs()))); })
       .Case([&](ir::CastOp castOp) {
         Tensor result = tensor(castOp.getX());
         roundInPlace(result.values, rounding(castOp.getType().getElementType()));
@@ -110,8 +109,8 @@ static RopeSpec ropeSpec(ir::RopeAttr rope) {
   for (float frequency : rope.getInvFreq().getValues<float>()) {
     spec.inverseFrequencies.push_back(frequency);
   }
-  spec.layout = rope.getLayout() == ir::RopeLayout::halves ? RopeLayout::Halves
-                                                           : RopeLayout::AdjacentPairs;
+  spec.layout =
+      rope.getLayout() == ir::RopeLayout::halves ? RopeLayout::Halves : RopeLayout::AdjacentPairs;
   spec.magnitude = rope.getMagnitude();
   return spec;
 }
@@ -123,12 +122,13 @@ LogicalResult OpRunner::runAttention() {
                                tensor(compress.getNorm()), compress.getEps().convertToDouble()));
       })
       .Case([&](ir::RopeOp ropeOp) {
-        return set(rope(tensor(ropeOp.getX()), ropeSpec(ropeOp.getRope()), step(ropeOp.getBatch())));
+        return set(
+            rope(tensor(ropeOp.getX()), ropeSpec(ropeOp.getRope()), step(ropeOp.getBatch())));
       })
       .Case([&](ir::CacheAppendOp append) {
         LatentCache &into = cache(append.getCache());
-        into.append(index(append.getLayer()), tensor(append.getLatent()),
-                    tensor(append.getKRope()), step(append.getBatch()));
+        into.append(index(append.getLayer()), tensor(append.getLatent()), tensor(append.getKRope()),
+                    step(append.getBatch()));
         return set(0, &into);
       })
       .Case([&](ir::DecompressOp decompressOp) {
@@ -184,10 +184,10 @@ LogicalResult OpRunner::runGate(ir::GateOp gateOp) {
   }
   IntTensor replayed;
   if (interpreter.replayRouting) {
-    Expected<IntTensor> choice = interpreter.replayRouting->replay(
-        layer, spec.topK, weight.rows(), *interpreter.currentStep);
+    Expected<IntTensor> choice = interpreter.replayRouting->replay(layer, spec.topK, weight.rows(),
+                                                                   *interpreter.currentStep);
     if (!choice) {
-      return op.emitError(choice.error().message());
+      return mlir::emitError(op.getLoc(), choice.error().message());
     }
     replayed = std::move(*choice);
   }
@@ -238,14 +238,13 @@ LogicalResult OpRunner::runShape() {
       .Case([&](mlir::tensor::DimOp dim) {
         return set(0, tensor(dim.getSource()).dim(index(dim.getIndex())));
       })
-      .Case([&](mlir::arith::ConstantIndexOp constant) {
-        return set(0, int64_t(constant.value()));
-      })
+      .Case(
+          [&](mlir::arith::ConstantIndexOp constant) { return set(0, int64_t(constant.value())); })
       .Case([&](mlir::arith::AddIOp) { return binary(std::plus<int64_t>()); })
       .Case([&](mlir::arith::SubIOp) { return binary(std::minus<int64_t>()); })
       .Case([&](mlir::arith::MulIOp) { return binary(std::multiplies<int64_t>()); })
       .Default([](mlir::Operation *unknown) {
-        return unknown->emitError("the interpreter does not know the op '")
+        return mlir::emitError(unknown->getLoc(), "the interpreter does not know the op '")
                << unknown->getName() << "'";
       });
 }

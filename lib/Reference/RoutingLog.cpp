@@ -62,8 +62,10 @@ std::optional<Error> RoutingLog::write(const std::string &path) const {
   data.reserve(choices.size());
   for (const auto &[key, ids] : choices) {
     data.emplace_back(ids.values.begin(), ids.values.end());
-    tensors.push_back({routingTensorName(uint64_t(key.first), uint64_t(key.second)), DType::I32,
-                       {uint64_t(ids.rows()), uint64_t(ids.dim(1))}, data.back().data()});
+    tensors.push_back({routingTensorName(uint64_t(key.first), uint64_t(key.second)),
+                       DType::I32,
+                       {uint64_t(ids.rows()), uint64_t(ids.dim(1))},
+                       data.back().data()});
   }
   return writeSafetensors(path, tensors);
 }

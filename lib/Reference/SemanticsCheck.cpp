@@ -98,7 +98,8 @@ public:
     // One token each at the end, a fifth before that, the rest at first.
     int64_t prompts = options.tokens - 2 - options.tokens / 5;
     int64_t longer = std::max<int64_t>(1, prompts * 3 / 5);
-    std::vector<SequenceFeed> first = {take(0, longer), take(1, std::max<int64_t>(1, prompts - longer))};
+    std::vector<SequenceFeed> first = {take(0, longer),
+                                       take(1, std::max<int64_t>(1, prompts - longer))};
     std::vector<SequenceFeed> second = {{}, take(1, options.tokens / 5)};
     std::vector<SequenceFeed> third = {take(0, 1), take(1, 1)};
     for (std::vector<SequenceFeed> *step : {&first, &second, &third}) {
@@ -230,7 +231,7 @@ private:
     Expected<Checkpoint> checkpoint =
         Checkpoint::open(state->options.weights, WeightData::Required);
     if (!checkpoint) {
-      module.emitError(checkpoint.error().message());
+      mlir::emitError(module.getLoc(), checkpoint.error().message());
       return nullptr;
     }
     provider = std::make_unique<CheckpointWeights>(std::move(*checkpoint));
@@ -242,11 +243,11 @@ private:
   void report(mlir::Pass *pass, mlir::ModuleOp module, const ModuleResult &now) {
     for (size_t s = 0; s < now.steps.size(); ++s) {
       const StepResult &old = last->steps[s], &result = now.steps[s];
-      for (auto [name, expected, actual] :
-           {std::tuple("logits", old.logits, result.logits),
-            std::tuple("hidden", old.hidden, result.hidden)}) {
+      for (auto [name, expected, actual] : {std::tuple("logits", old.logits, result.logits),
+                                            std::tuple("hidden", old.hidden, result.hidden)}) {
         if (expected->shape != actual->shape) {
-          module.emitError("pass '") << passName(pass) << "' changed the shape of the " << name;
+          mlir::emitError(module.getLoc(), "pass '")
+              << passName(pass) << "' changed the shape of the " << name;
           isDone = state->failed = true;
           return;
         }

@@ -23,8 +23,8 @@ void Trace::add(mlir::Operation *op, unsigned result, int64_t layer, int64_t ste
 }
 
 std::string elementText(const std::vector<int64_t> &element) {
-  return "[" + llvm::join(llvm::map_range(element, [](int64_t i) { return std::to_string(i); }),
-                          ", ") +
+  return "[" +
+         llvm::join(llvm::map_range(element, [](int64_t i) { return std::to_string(i); }), ", ") +
          "]";
 }
 
@@ -79,8 +79,8 @@ std::map<Key, std::vector<const TracedValue *>> byKey(const Trace &trace) {
 Divergence findDivergence(const Trace &before, const Trace &after, double tolerance) {
   auto old = byKey(before), now = byKey(after);
   std::map<Key, size_t> seen;
-  Divergence first;      // first moved value of this stretch
-  Divergence unmatched;  // first new op of this stretch
+  Divergence first;     // first moved value of this stretch
+  Divergence unmatched; // first new op of this stretch
   for (const TracedValue &value : after.values) {
     Key key = keyOf(value);
     size_t occurrence = seen[key]++;

@@ -46,8 +46,8 @@ static std::optional<Error> readAs(const Checkpoint &checkpoint, const Checkpoin
   return std::nullopt;
 }
 
-Expected<Tensor> CheckpointWeights::load(const std::string &name,
-                                         const std::vector<int64_t> &shape, DType dtype) {
+Expected<Tensor> CheckpointWeights::load(const std::string &name, const std::vector<int64_t> &shape,
+                                         DType dtype) {
   const CheckpointTensor *tensor = checkpoint.find(name);
   if (!tensor) {
     return Error(ErrorKind::Mismatch, checkpoint.directory(), ": no tensor ", quote(name),

@@ -66,8 +66,8 @@ Expected<uint64_t> FlagReader::natural(uint64_t min, uint64_t max) {
   }
   uint64_t number = 0;
   if (!parseWhole(*text, number) || number < min || number > max) {
-    return Error(ErrorKind::Usage, "flag '", flagName, "' expects a whole number from ", min, " to ",
-                 max, ", got ", quote(*text));
+    return Error(ErrorKind::Usage, "flag '", flagName, "' expects a whole number from ", min,
+                 " to ", max, ", got ", quote(*text));
   }
   return number;
 }

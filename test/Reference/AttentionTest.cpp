@@ -56,8 +56,8 @@ TEST(Attention, AbsorbedFormGivesTheSame) {
   Tensor expected = naive(in, kvB, cache, step);
 
   Tensor perHead = reshape(kvB, {heads, nope + value, latent});
-  Tensor uk = transpose(extractSlice(perHead, {0, 0, 0}, {heads, nope, latent}, {1, 1, 1}),
-                        {0, 2, 1});
+  Tensor uk =
+      transpose(extractSlice(perHead, {0, 0, 0}, {heads, nope, latent}, {1, 1, 1}), {0, 2, 1});
   Tensor uv = extractSlice(perHead, {0, nope, 0}, {heads, value, latent}, {1, 1, 1});
   Tensor o = latentAttention(headLinear(in.qNope, uk), in.qRope, cache, 0, {0.3}, step);
   expectNear(headLinear(o, uv).values, expected.values, 1e-14);

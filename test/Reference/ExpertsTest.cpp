@@ -13,15 +13,15 @@ constexpr int64_t hidden = 5, width = 4, experts = 3;
 
 TEST(Experts, MlpByHand) {
   // silu(2) * 3 * 5 with silu(2) = 2 / (1 + e^-2).
-  Tensor y = mlp(Tensor({1, 1}, {1}), Tensor({1, 1}, {2}), Tensor({1, 1}, {3}), Tensor({1, 1}, {5}));
+  Tensor y =
+      mlp(Tensor({1, 1}, {1}), Tensor({1, 1}, {2}), Tensor({1, 1}, {3}), Tensor({1, 1}, {5}));
   EXPECT_NEAR(y.values[0], 30 / (1 + std::exp(-2.0)), 1e-14);
 }
 
 TEST(Experts, InnerRoundingIsBeforeDown) {
   Tensor x({1, 1}, {1}), gate({1, 1}, {2}), up({1, 1}, {3}), down({1, 1}, {0.7});
   double act = 6 / (1 + std::exp(-2.0));
-  EXPECT_EQ(mlp(x, gate, up, down, Rounding::BF16).values[0],
-            roundTo(act, Rounding::BF16) * 0.7);
+  EXPECT_EQ(mlp(x, gate, up, down, Rounding::BF16).values[0], roundTo(act, Rounding::BF16) * 0.7);
 }
 
 struct Weights {

@@ -29,8 +29,8 @@ TEST(Rope, TurnsAdjacentPairsOrHalves) {
 TEST(Rope, RoundsTheAngleToF32) {
   float frequency = 0.31622776f;
   int64_t position = 163800;
-  Tensor y = rope(Tensor({1, 2}, {1, 0}), {{frequency}, RopeLayout::AdjacentPairs, 1.0},
-                  at({position}));
+  Tensor y =
+      rope(Tensor({1, 2}, {1, 0}), {{frequency}, RopeLayout::AdjacentPairs, 1.0}, at({position}));
   float angle = float(position) * frequency;
   EXPECT_EQ(y.values[0], std::cos(double(angle)));
   EXPECT_NE(y.values[0], std::cos(double(position) * double(frequency)));

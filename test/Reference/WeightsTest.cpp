@@ -30,13 +30,14 @@ TEST(Weights, NormsAreNearOne) {
 
 TEST(Weights, ComeFromAModelDirectory) {
   std::string directory = testing::TempDir();
-  ASSERT_FALSE(writeFileAtomically(directory + "/config.json", "{\"model_type\": \"deepseek_v2\"}"));
+  ASSERT_FALSE(
+      writeFileAtomically(directory + "/config.json", "{\"model_type\": \"deepseek_v2\"}"));
   std::vector<float> floats = {1.5f, -2.0f};
   std::vector<uint16_t> brains = {floatToBFloat16(0.1f)}, halves = {0x3555, 0x0001};
-  ASSERT_FALSE(writeSafetensors(directory + "/model.safetensors",
-                                {{"a", DType::F32, {2}, floats.data()},
-                                 {"b", DType::BF16, {1, 1}, brains.data()},
-                                 {"c", DType::F16, {2}, halves.data()}}));
+  ASSERT_FALSE(
+      writeSafetensors(directory + "/model.safetensors", {{"a", DType::F32, {2}, floats.data()},
+                                                          {"b", DType::BF16, {1, 1}, brains.data()},
+                                                          {"c", DType::F16, {2}, halves.data()}}));
   Expected<Checkpoint> checkpoint = Checkpoint::open(directory);
   ASSERT_TRUE(checkpoint) << checkpoint.error().message();
   CheckpointWeights weights(std::move(*checkpoint));

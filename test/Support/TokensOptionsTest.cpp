@@ -73,8 +73,7 @@ TEST(TokensOptions, GenerateDependsOnTheOtherFlags) {
 TEST(TokensOptions, NamesFlagAndValue) {
   EXPECT_EQ(errorOf({}), "nothing to run: expected --tokens or --prompt");
   EXPECT_EQ(errorOf({"--tokens"}), "flag '--tokens' needs a value");
-  EXPECT_EQ(errorOf({"--tokens", ","}),
-            "flag '--tokens': expected at least one number, got none");
+  EXPECT_EQ(errorOf({"--tokens", ","}), "flag '--tokens': expected at least one number, got none");
   EXPECT_EQ(errorOf({"--tokens", "1,x"}),
             "flag '--tokens': entry 1 must be a whole number from 0 to 2147483647, got 'x'");
   EXPECT_EQ(errorOf({"--tokens", "1", "--chunk", "0"}),

@@ -4,19 +4,18 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "lib/Pipelines/OptMain.h"
 #include "lib/Pipelines/Registration.h"
 
 #include "mlir/IR/DialectRegistry.h"
-#include "mlir/Tools/mlir-opt/MlirOptMain.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::dsv2::registerAllDialects(registry);
   mlir::dsv2::registerAllPasses();
-  mlir::LogicalResult result = mlir::MlirOptMain(
+  return mlir::dsv2::optMain(
       argc, argv,
       "dsv2-opt: passes and pipelines on dsv2 IR\n"
       "example: dsv2-opt --dsv2-compile=\"targets=host\" model.mlir -o model.exec.mlir",
       registry);
-  return mlir::asMainReturnCode(result);
 }

@@ -81,9 +81,8 @@ static Tensor attend(const Tensor &qNope, const Tensor &qRope, int64_t valueWidt
   return y;
 }
 
-Tensor attention(const Tensor &qNope, const Tensor &qRope, const Tensor &kNope,
-                 const Tensor &kRope, const Tensor &v, const AttentionSpec &spec,
-                 const Step &step) {
+Tensor attention(const Tensor &qNope, const Tensor &qRope, const Tensor &kNope, const Tensor &kRope,
+                 const Tensor &v, const AttentionSpec &spec, const Step &step) {
   int64_t nope = kNope.dim(2), width = v.dim(2);
   std::vector<int64_t> begins;
   for (int64_t s = 0; s < int64_t(step.contexts.size()); ++s) {

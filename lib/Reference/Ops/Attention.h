@@ -26,8 +26,8 @@ struct AttentionSpec {
 
 /// q_nope [T, A, d], q_rope [T, A, r], k_nope [S, A, d], k_rope [S, r],
 /// v [S, A, w] to [T, A, w].
-Tensor attention(const Tensor &qNope, const Tensor &qRope, const Tensor &kNope,
-                 const Tensor &kRope, const Tensor &v, const AttentionSpec &spec, const Step &step);
+Tensor attention(const Tensor &qNope, const Tensor &qRope, const Tensor &kNope, const Tensor &kRope,
+                 const Tensor &v, const AttentionSpec &spec, const Step &step);
 
 /// The absorbed form: q_latent [T, A, R] and q_rope [T, A, r] against the cache
 /// itself, which is K and, its latent part, V. Returns [T, A, R].

@@ -73,17 +73,14 @@ Expected<File> File::openBeneath(const std::string &directory, std::string_view 
 std::optional<Error> File::read(uint64_t offset, void *into, uint64_t bytes) const {
   // No single transfer may pass SSIZE_MAX; Linux itself stops at 2 GiB.
   constexpr uint64_t maxTransfer = uint64_t(1) << 30;
-  auto truncated = [&] {
-    return Error(ErrorKind::InvalidFile, quote(filePath, 4096), " is truncated: expected ", bytes,
-                 " bytes at offset ", offset, ", the file had ", fileSize, " bytes when opened");
-  };
   std::optional<uint64_t> end = checkedAdd(offset, bytes);
-  if (!end || *end > static_cast<uint64_t>(INT64_MAX)) {
-    return truncated();
-  }
-  char *target = static_cast<char *>(into);
-  while (bytes > 0) {
-    ssize_t got = ::pread(fd, target, std::min(bytes, maxTransfer), static_cast<off_t>(offset));
+  bool possible = end && *end <= static_cast<uint64_t>(INT64_MAX);
+  for (uint64_t done = 0; done < bytes;) {
+    ssize_t got = 0;
+    if (possible) {
+      got = ::pread(fd, static_cast<char *>(into) + done, std::min(bytes - done, maxTransfer),
+                    static_cast<off_t>(offset + done));
+    }
     if (got < 0 && errno == EINTR) {
       continue;
     }
@@ -91,11 +88,10 @@ std::optional<Error> File::read(uint64_t offset, void *into, uint64_t bytes) con
       return systemError("cannot read", filePath, errno);
     }
     if (got == 0) {
-      return truncated();
+      return Error(ErrorKind::InvalidFile, quote(filePath, 4096), " is truncated: expected ", bytes,
+                   " bytes at offset ", offset, ", the file had ", fileSize, " bytes when opened");
     }
-    target += got;
-    offset += static_cast<uint64_t>(got);
-    bytes -= static_cast<uint64_t>(got);
+    done += static_cast<uint64_t>(got);
   }
   return std::nullopt;
 }

@@ -102,7 +102,7 @@ void PrepareOp::build(OpBuilder &builder, OperationState &state, StringRef name,
   Block &body = state.addRegion()->emplaceBlock();
   if (layers) {
     state.addAttribute(getLayersAttrName(state.name), layers);
-    body.addArgument(builder.getIndexType(), state.location);
+    body.addArgument(builder.getIndexType(), NameLoc::get(builder.getStringAttr("l")));
   }
 }
 
@@ -215,9 +215,9 @@ LogicalResult PrepareOp::verifyRegions() {
 //===----------------------------------------------------------------------===//
 
 void WeightOp::getAsmResultNames(OpAsmSetValueNameFn setName) {
-  // @moe.kv_a is %kv_a within its layers.
-  setName(getResult(), getFamily().rsplit('.').second.empty() ? getFamily()
-                                                              : getFamily().rsplit('.').second);
+  // @moe.kv_a is %w.kv_a within its layers.
+  StringRef name = getFamily().contains('.') ? getFamily().rsplit('.').second : getFamily();
+  setName(getResult(), ("w." + name).str());
 }
 
 LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {

@@ -5,7 +5,9 @@
 //===----------------------------------------------------------------------===//
 #include "lib/Codegen/KernelBuilder.h"
 
+#include "lib/Codegen/GateTopK.h"
 #include "lib/Codegen/Matmul.h"
+#include "lib/Codegen/SortExperts.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Diagnostics.h"
@@ -15,7 +17,11 @@ using namespace mlir;
 
 namespace dsv2 {
 
-void registerAllKernelBuilders(KernelBuilderRegistry &registry) { registry.add("matmul", buildMatmul); }
+void registerAllKernelBuilders(KernelBuilderRegistry &registry) {
+  registry.add("gate_topk", buildGateTopK);
+  registry.add("matmul", buildMatmul);
+  registry.add("sort_experts", buildSortExperts);
+}
 
 void SpecReader::fail(llvm::StringRef field, const llvm::Twine &why) {
   emitError(request.loc) << "kernel '" << request.name << "': builder '" << builder << "', field '" << field

@@ -1,0 +1,350 @@
+//===- GateTopK.cpp - experts and weights of each row -----------------------------------------------===//
+//
+// A row's logits are looked at in chunks of one vector (targets split it). The groups that may be chosen
+// from are copied to scratch as whole chunks, padded by -inf, in ascending order; then each choice is one
+// pass that keeps, per lane, the first place of the largest value, and one reduction over lanes.
+//
+//===----------------------------------------------------------------------------------------------===//
+#include "lib/Codegen/GateTopK.h"
+
+#include "lib/Codegen/Generic/Passes.h"
+#include "lib/Codegen/KernelCode.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <limits>
+
+using namespace mlir;
+
+namespace dsv2 {
+namespace {
+
+constexpr int64_t kChunk = 16;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr int64_t kNowhere = std::numeric_limits<int32_t>::max();
+
+struct GateSpec {
+  int64_t experts, topK, groups, keep, shared;
+  bool normalize;
+  double scale;
+
+  int64_t slots() const { return topK + shared; }
+  int64_t groupSize() const { return experts / groups; }
+  int64_t groupChunks() const { return llvm::divideCeil(groupSize(), kChunk); }
+};
+
+class GateCode {
+public:
+  GateCode(const KernelRequest &request, const GateSpec &spec, ArrayRef<Type> slots);
+  BuiltKernel build();
+
+private:
+  Value chunk(Value at, int64_t width);
+  Value larger(Value x, Value y);
+  Value largest(Value vector);
+  Value foldChunks(Value base, int64_t count, Value init, function_ref<Value(Value sum, Value chunk)> step);
+  Value firstOfLargest(Value memory, Value chunks);
+  Value exponential(Value chunk);
+  void row(Value t);
+  void scoreGroups();
+  void keepGroups();
+  Value collect();
+  void choose(Value t, Value chunks);
+  void replay(Value t);
+  void take(Value t, Value slot, Value expert);
+  void writeWeights(Value t);
+  void writeShared(Value t);
+
+  GateSpec spec;
+  KernelCode k;
+  Type chunkF32, chunkI32;
+  Value logits, weights, ids, recorded, replaying;
+  Value candidates, firstIds, scores, kept, chosen; // scratch
+  Value lanes, nothing, zero;                       // 0..15, -inf in every lane, index 0
+  Value base, maximum, total;                       // of the row: its first logit, softmax's maximum and sum
+};
+
+} // namespace
+
+GateCode::GateCode(const KernelRequest &request, const GateSpec &spec, ArrayRef<Type> slots)
+    : spec(spec), k(request, slots) {
+  k.b.getContext()->loadDialect<math::MathDialect>();
+  chunkF32 = VectorType::get({kChunk}, k.f32);
+  chunkI32 = VectorType::get({kChunk}, k.i32);
+  logits = k.slot(0), weights = k.slot(1), ids = k.slot(2), recorded = k.slot(3), replaying = k.slot(4);
+  int64_t chunks = spec.keep * spec.groupChunks();
+  candidates = k.scratch(k.f32, chunks * kChunk);
+  firstIds = k.scratch(k.i32, chunks);
+  scores = k.scratch(k.f32, llvm::alignTo(spec.groups, kChunk));
+  kept = k.scratch(k.i32, spec.groups);
+  chosen = k.scratch(k.f32, llvm::alignTo(spec.topK, kChunk));
+  SmallVector<int32_t> numbers(kChunk);
+  for (int64_t i = 0; i < kChunk; ++i) {
+    numbers[i] = i;
+  }
+  lanes = arith::ConstantOp::create(k.b, k.loc, k.b.getI32VectorAttr(numbers));
+  nothing = k.constant(chunkF32, -kInfinity);
+  zero = k.constant(0);
+}
+
+// `width` logits from `at`; the lanes after them are -inf.
+Value GateCode::chunk(Value at, int64_t width) {
+  Value part = k.loadVector(logits, at, width);
+  return width == kChunk
+             ? part
+             : Value(vector::InsertStridedSliceOp::create(k.b, k.loc, part, nothing, ArrayRef<int64_t>{0},
+                                                          ArrayRef<int64_t>{1}));
+}
+
+// A comparison and a choice is one instruction where arith.maximumf, which orders NaN, is several.
+Value GateCode::larger(Value x, Value y) {
+  Value first = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGT, x, y);
+  return arith::SelectOp::create(k.b, k.loc, first, x, y);
+}
+
+Value GateCode::largest(Value vector) {
+  for (int64_t width = kChunk / 2; width >= 1; width /= 2) {
+    SmallVector<int64_t> low, high;
+    for (int64_t i = 0; i < width; ++i) {
+      low.push_back(i);
+      high.push_back(width + i);
+    }
+    vector = larger(vector::ShuffleOp::create(k.b, k.loc, vector, vector, low),
+                    vector::ShuffleOp::create(k.b, k.loc, vector, vector, high));
+  }
+  return vector::ExtractOp::create(k.b, k.loc, vector, 0);
+}
+
+// Folds `count` logits from `base` chunk by chunk.
+Value GateCode::foldChunks(Value base, int64_t count, Value init, function_ref<Value(Value, Value)> step) {
+  int64_t whole = count / kChunk * kChunk;
+  Value sum = init;
+  if (whole > 0) {
+    sum = k.loop(zero, k.constant(whole), kChunk, {sum}, [&](Value at, ValueRange carried) {
+      return KernelCode::Values{step(carried[0], chunk(k.add(base, at), kChunk))};
+    })[0];
+  }
+  return whole < count ? step(sum, chunk(k.add(base, whole), count - whole)) : sum;
+}
+
+// The first place (i32) of the largest value in `chunks` chunks, which is then replaced by -inf. The place is
+// inside memory even if all are NaN.
+Value GateCode::firstOfLargest(Value memory, Value chunks) {
+  Value none = k.constant(chunkI32, kNowhere);
+  KernelCode::Values best = k.loop(
+      zero, k.mul(chunks, kChunk), kChunk, {nothing, none}, [&](Value at, ValueRange carried) {
+        Value values = k.loadVector(memory, at, kChunk);
+        Value places = k.add(k.broadcast(k.toI32(at), kChunk), lanes);
+        Value better = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGT, values, carried[0]);
+        return KernelCode::Values{arith::SelectOp::create(k.b, k.loc, better, values, carried[0]),
+                                  arith::SelectOp::create(k.b, k.loc, better, places, carried[1])};
+      });
+  Value top = k.broadcast(largest(best[0]), kChunk);
+  Value equal = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OEQ, best[0], top);
+  Value places = arith::SelectOp::create(k.b, k.loc, equal, best[1], none);
+  Value first = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::MINSI, places);
+  Value end = k.toI32(k.mul(chunks, kChunk));
+  Value lastPlace = arith::SubIOp::create(k.b, k.loc, end, k.constant(k.i32, 1));
+  first = arith::MinSIOp::create(k.b, k.loc, first, lastPlace);
+  k.store(k.constant(k.f32, -kInfinity), memory, k.toIndex(first));
+  return first;
+}
+
+Value GateCode::exponential(Value values) {
+  Value shifted = arith::SubFOp::create(k.b, k.loc, values, k.broadcast(maximum, kChunk));
+  return math::ExpOp::create(k.b, k.loc, shifted);
+}
+
+// scores[g] = the group's maximum.
+void GateCode::scoreGroups() {
+  int64_t padded = llvm::alignTo(spec.groups, kChunk);
+  k.store(nothing, scores, k.constant(padded - kChunk));
+  k.loop(zero, k.constant(spec.groups), [&](Value group) {
+    Value from = k.add(base, k.mul(group, spec.groupSize()));
+    Value best = foldChunks(from, spec.groupSize(), nothing,
+                            [&](Value sum, Value values) { return larger(values, sum); });
+    k.store(largest(best), scores, group);
+    k.store(k.constant(k.i32, 0), kept, group);
+  });
+}
+
+void GateCode::keepGroups() {
+  Value chunks = k.constant(llvm::divideCeil(spec.groups, kChunk));
+  k.loop(zero, k.constant(spec.keep), [&](Value) {
+    Value group = k.clampedIndex(firstOfLargest(scores, chunks), spec.groups);
+    k.store(k.constant(k.i32, 1), kept, group);
+  });
+}
+
+// Copies what may be chosen to `candidates`; how many chunks that is.
+Value GateCode::collect() {
+  auto copyGroup = [&](Value group, Value cursor) {
+    Value firstId = k.mul(group, spec.groupSize());
+    for (int64_t i = 0; i < spec.groupChunks(); ++i) {
+      int64_t width = std::min(kChunk, spec.groupSize() - i * kChunk);
+      Value to = k.add(cursor, i);
+      k.store(chunk(k.add(k.add(base, firstId), i * kChunk), width), candidates, k.mul(to, kChunk));
+      k.store(k.toI32(k.add(firstId, i * kChunk)), firstIds, to);
+    }
+    return k.add(cursor, spec.groupChunks());
+  };
+  if (spec.groups == 1) {
+    return copyGroup(zero, zero);
+  }
+  return k.loop(zero, k.constant(spec.groups), 1, {zero}, [&](Value group, ValueRange carried) {
+    Value is = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, k.load(kept, group),
+                                     k.constant(k.i32, 0));
+    auto branch = scf::IfOp::create(k.b, k.loc, TypeRange{k.index}, is, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(k.b);
+    k.b.setInsertionPointToStart(branch.thenBlock());
+    scf::YieldOp::create(k.b, k.loc, copyGroup(group, carried[0]));
+    k.b.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(k.b, k.loc, carried[0]);
+    return KernelCode::Values{branch.getResult(0)};
+  })[0];
+}
+
+void GateCode::take(Value t, Value slot, Value expert) {
+  k.store(k.toI32(expert), ids, k.add(k.mul(t, spec.slots()), slot));
+  k.store(k.load(logits, k.add(base, expert)), chosen, slot);
+}
+
+void GateCode::choose(Value t, Value chunks) {
+  k.loop(zero, k.constant(spec.topK), [&](Value slot) {
+    Value place = k.toIndex(firstOfLargest(candidates, chunks));
+    Value width = k.constant(kChunk);
+    Value inChunk = arith::RemUIOp::create(k.b, k.loc, place, width);
+    Value firstId = k.load(firstIds, arith::DivUIOp::create(k.b, k.loc, place, width));
+    take(t, slot, k.clampedIndex(k.add(firstId, k.toI32(inChunk)), spec.experts));
+  });
+}
+
+void GateCode::replay(Value t) {
+  k.loop(zero, k.constant(spec.topK), [&](Value slot) {
+    Value id = k.load(recorded, k.add(k.mul(t, spec.topK), slot));
+    take(t, slot, k.clampedIndex(id, spec.experts));
+  });
+}
+
+void GateCode::writeWeights(Value t) {
+  Value to = k.mul(t, spec.slots());
+  Value sum = k.broadcast(total, kChunk);
+  SmallVector<Value> parts;
+  for (int64_t at = 0; at < spec.topK; at += kChunk) {
+    Value power = exponential(k.loadVector(chosen, k.constant(at), kChunk));
+    parts.push_back(arith::DivFOp::create(k.b, k.loc, power, sum));
+  }
+  if (spec.normalize && spec.topK > 1) {
+    // Lanes past top_k hold exp(-inf) = 0.
+    Value all = k.constant(chunkF32, 0.0);
+    for (Value part : parts) {
+      all = k.add(all, part);
+    }
+    Value one = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, all);
+    Value below = k.broadcast(k.add(one, k.constant(k.f32, 1e-20)), kChunk);
+    for (Value &part : parts) {
+      part = arith::DivFOp::create(k.b, k.loc, part, below);
+    }
+  } else if (spec.scale != 1.0) {
+    for (Value &part : parts) {
+      part = k.mul(part, k.constant(chunkF32, spec.scale));
+    }
+  }
+  for (auto [i, part] : llvm::enumerate(parts)) {
+    int64_t at = i * kChunk, width = std::min(kChunk, spec.topK - at);
+    if (width < kChunk) {
+      part = vector::ExtractStridedSliceOp::create(k.b, k.loc, part, ArrayRef<int64_t>{0},
+                                                   ArrayRef<int64_t>{width}, ArrayRef<int64_t>{1});
+    }
+    k.store(part, weights, k.add(to, at));
+  }
+}
+
+void GateCode::writeShared(Value t) {
+  for (int64_t i = 0; i < spec.shared; ++i) {
+    Value at = k.add(k.mul(t, spec.slots()), spec.topK + i);
+    k.store(k.constant(k.f32, 1.0), weights, at);
+    k.store(k.constant(k.i32, static_cast<double>(spec.experts + i)), ids, at);
+  }
+}
+
+void GateCode::row(Value t) {
+  base = k.mul(t, spec.experts);
+  if (spec.groups > 1) {
+    scoreGroups();
+    Value best = nothing;
+    for (int64_t at = 0; at < spec.groups; at += kChunk) {
+      best = larger(k.loadVector(scores, k.constant(at), kChunk), best);
+    }
+    maximum = largest(best);
+  } else {
+    maximum = largest(foldChunks(base, spec.experts, nothing,
+                                 [&](Value sum, Value values) { return larger(values, sum); }));
+  }
+  Value powers = foldChunks(base, spec.experts, k.constant(chunkF32, 0.0),
+                            [&](Value sum, Value values) { return k.add(sum, exponential(values)); });
+  total = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, powers);
+
+  Value recordedIds = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, replaying, zero);
+  auto branch = scf::IfOp::create(k.b, k.loc, recordedIds, /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(k.b);
+    k.b.setInsertionPointToStart(branch.thenBlock());
+    replay(t);
+    k.b.setInsertionPointToStart(branch.elseBlock());
+    if (spec.groups > 1) {
+      keepGroups();
+    }
+    choose(t, collect());
+  }
+  writeWeights(t);
+  writeShared(t);
+}
+
+BuiltKernel GateCode::build() {
+  for (int64_t at = 0; at < spec.topK; at += kChunk) {
+    k.store(nothing, chosen, k.constant(at));
+  }
+  k.loop(k.begin(), k.end(), [&](Value t) { row(t); });
+  return k.finish();
+}
+
+FailureOr<BuiltKernel> buildGateTopK(const KernelRequest &request, TileEmitter &) {
+  SpecReader reader("gate_topk", request);
+  GateSpec spec;
+  spec.experts = reader.integer("experts");
+  spec.topK = reader.integer("top_k");
+  spec.groups = reader.integer("groups");
+  spec.keep = reader.integer("keep");
+  spec.shared = reader.integer("shared", 0);
+  spec.normalize = reader.flag("normalize");
+  spec.scale = reader.real("scale");
+  if (reader.failed()) {
+    return failure();
+  }
+  if (spec.experts % spec.groups != 0) {
+    reader.fail("groups", "is " + Twine(spec.groups) + ", expected a divisor of experts = " + Twine(spec.experts));
+  } else if (spec.keep > spec.groups) {
+    reader.fail("keep", "is " + Twine(spec.keep) + ", expected at most groups = " + Twine(spec.groups));
+  } else if (spec.topK > spec.keep * spec.groupSize()) {
+    reader.fail("top_k", "is " + Twine(spec.topK) + ", expected at most the " +
+                             Twine(spec.keep * spec.groupSize()) + " experts of the kept groups");
+  }
+  if (reader.failed()) {
+    return failure();
+  }
+  Builder types(request.loc.getContext());
+  Type f32 = types.getF32Type(), i32 = types.getI32Type();
+  GateCode code(request, spec, {f32, f32, i32, i32, types.getIndexType()});
+  BuiltKernel kernel = code.build();
+  PassManager passes(kernel.module->getContext());
+  passes.addNestedPass<func::FuncOp>(mlir::dsv2::createGenericTreePass());
+  if (failed(passes.run(*kernel.module))) {
+    return failure();
+  }
+  return std::move(kernel);
+}
+
+} // namespace dsv2

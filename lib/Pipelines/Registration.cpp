@@ -7,6 +7,7 @@
 #include "lib/Pipelines/Registration.h"
 
 #include "dialects/DSV2/IR/DSV2.h"
+#include "lib/Codegen/Generic/GenericPipeline.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -19,11 +20,13 @@ namespace mlir::dsv2 {
 void registerAllDialects(DialectRegistry &registry) {
   registry.insert<arith::ArithDialect, func::FuncDialect, tensor::TensorDialect>();
   registry.insert<DSV2Dialect>();
+  registerGenericKernelDialects(registry);
 }
 
 void registerAllPasses() {
   registerCanonicalizerPass();
   registerCSEPass();
+  registerGenericKernelPasses();
 }
 
 } // namespace mlir::dsv2

@@ -295,6 +295,11 @@ private:
         error << " is the first value that the module before the pass had not";
       }
     }
+    if (where.vanished) {
+      error.attachNote(where.vanished->location)
+          << "result " << where.vanished->result << " of '" << where.vanished->op
+          << "', which the module before the pass computed, is gone";
+    }
     error.attachNote(module.getLoc())
         << name << " of step " << step << ", " << differenceText(difference);
   }

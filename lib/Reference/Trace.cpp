@@ -76,7 +76,7 @@ std::map<Key, std::vector<const TracedValue *>> byKey(const Trace &trace) {
 }
 } // namespace
 
-Divergence findDivergence(const Trace &before, const Trace &after, double tolerance) {
+static Divergence findMovedValue(const Trace &before, const Trace &after, double tolerance) {
   auto old = byKey(before), now = byKey(after);
   std::map<Key, size_t> seen;
   Divergence first;     // first moved value of this stretch
@@ -110,6 +110,22 @@ Divergence findDivergence(const Trace &before, const Trace &after, double tolera
     first = unmatched = {};
   }
   return first.value ? first : unmatched;
+}
+
+Divergence findDivergence(const Trace &before, const Trace &after, double tolerance) {
+  Divergence divergence = findMovedValue(before, after, tolerance);
+  if (!divergence.value) {
+    return divergence;
+  }
+  auto now = byKey(after);
+  for (const TracedValue &value : before.values) {
+    if (value.step == divergence.value->step && value.layer == divergence.value->layer &&
+        !now.count(keyOf(value))) {
+      divergence.vanished = &value;
+      break;
+    }
+  }
+  return divergence;
 }
 
 } // namespace dsv2

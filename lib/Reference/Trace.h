@@ -57,6 +57,9 @@ struct Divergence {
   /// False: the op itself has no counterpart before the pass (it is the first new
   /// one where the runs part), so `difference` says nothing.
   bool hasCounterpart = true;
+  /// The first value of the run before, in the same step and layer, that the run
+  /// after has not; null if there is none.
+  const TracedValue *vanished = nullptr;
 };
 
 /// The first value of `after` that moved by more than `tolerance`: within the

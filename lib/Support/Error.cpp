@@ -60,7 +60,12 @@ std::string quote(std::string_view text, size_t maxBytes) {
 
 void detail::appendPart(std::string &out, double part) {
   char buffer[64];
-  std::to_chars_result end = std::to_chars(buffer, buffer + sizeof(buffer), part);
+  double size = part < 0 ? -part : part;
+  // Left alone, to_chars writes 500000 as 5e+05.
+  bool plain = size >= 1e-4 && size < 1e15;
+  std::to_chars_result end =
+      std::to_chars(buffer, buffer + sizeof(buffer), part,
+                    plain ? std::chars_format::fixed : std::chars_format::general);
   out.append(buffer, end.ptr);
 }
 

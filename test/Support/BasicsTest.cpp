@@ -37,6 +37,11 @@ TEST(Error, NumbersDoNotDependOnTheLocale) {
   std::setlocale(LC_ALL, "C");
 }
 
+TEST(Error, WritesNumbersAsConfigsDo) {
+  EXPECT_EQ(concat(500000.0, " ", 1e-6, " ", 0.707, " ", -2.0, " ", 1e20, " ", 0.0),
+            "500000 1e-06 0.707 -2 1e+20 0");
+}
+
 TEST(Error, QuotesHostileText) {
   EXPECT_EQ(quote("a\nb\x1b[31m\x7f"), "'a\\x0ab\\x1b[31m\\x7f'");
   EXPECT_EQ(quote("\xff\xc3\xa9\xed\xa0\x80"), "'\\xff\xc3\xa9\\xed\\xa0\\x80'");

@@ -1,0 +1,57 @@
+//===- CheckpointFiles.h - Small model directories for tests ----*- C++ -*-===//
+//
+// Bytes of safetensors files by header, and the config of a tiny DeepSeek-V2.
+//
+//===----------------------------------------------------------------------===//
+#ifndef DSV2_TEST_CHECKPOINT_CHECKPOINTFILES_H
+#define DSV2_TEST_CHECKPOINT_CHECKPOINTFILES_H
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace dsv2 {
+
+/// Length, header and data, as they are.
+inline std::string safetensorsBytes(std::string_view header, std::string_view data) {
+  std::string bytes(8, '\0');
+  for (unsigned i = 0; i < 8; ++i) {
+    bytes[i] = static_cast<char>(static_cast<uint64_t>(header.size()) >> (8 * i));
+  }
+  return bytes.append(header).append(data);
+}
+
+/// A file with one U8 tensor of one byte for each name.
+inline std::string shardOf(std::initializer_list<std::string_view> names) {
+  std::string header = "{";
+  size_t offset = 0;
+  for (std::string_view name : names) {
+    header += offset == 0 ? "\"" : ",\"";
+    header.append(name);
+    header += "\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[" + std::to_string(offset) +
+              "," + std::to_string(offset + 1) + "]}";
+    ++offset;
+  }
+  return safetensorsBytes(header + "}", std::string(offset, 'x'));
+}
+
+/// As transformers 5 writes it.
+inline constexpr std::string_view smallConfig = R"({
+  "architectures": ["DeepseekV2ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+  "bos_token_id": 0, "dtype": "bfloat16", "eos_token_id": 1, "first_k_dense_replace": 1,
+  "head_dim": 8, "hidden_act": "silu", "hidden_size": 64, "intermediate_size": 96,
+  "kv_lora_rank": 16, "max_position_embeddings": 163840, "mlp_bias": false,
+  "model_type": "deepseek_v2", "moe_intermediate_size": 32, "n_group": 4, "n_routed_experts": 8,
+  "n_shared_experts": 2, "norm_topk_prob": false, "num_attention_heads": 4,
+  "num_experts_per_tok": 3, "num_hidden_layers": 2, "num_key_value_heads": 4,
+  "pad_token_id": null, "q_lora_rank": 24, "qk_head_dim": 24, "qk_nope_head_dim": 16,
+  "qk_rope_head_dim": 8, "rms_norm_eps": 1e-06,
+  "rope_parameters": {"beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 0.707,
+    "mscale_all_dim": 0.707, "original_max_position_embeddings": 4096, "rope_theta": 10000.0,
+    "rope_type": "yarn", "type": "yarn"},
+  "routed_scaling_factor": 16.0, "tie_word_embeddings": false, "topk_group": 2,
+  "topk_method": "group_limited_greedy", "use_cache": true, "v_head_dim": 12, "vocab_size": 512})";
+
+} // namespace dsv2
+
+#endif // DSV2_TEST_CHECKPOINT_CHECKPOINTFILES_H

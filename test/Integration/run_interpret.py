@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+"""The oracle against every golden: one prefill, chunks, token by token, and as one of three ragged sequences.
+
+Also its flags: routing recorded and replayed, perplexity, greedy ids, rows from K on. Ends with
+`N passed, N failed`.
+"""
+import argparse
+import array
+import math
+import pathlib
+import struct
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import check_golden
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+class Runner:
+    def __init__(self, build, work):
+        self.bin = (ROOT / build / "bin").resolve()
+        self.work = pathlib.Path(work)
+        self.passed = self.failed = 0
+
+    def tool(self, *command):
+        done = subprocess.run([str(self.bin / command[0]), *map(str, command[1:])], capture_output=True, text=True,
+                              timeout=300)
+        if done.returncode != 0:
+            raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stderr.strip()[-500:]}")
+        return done.stdout
+
+    def test(self, name, function):
+        try:
+            good, text = function()
+        except (RuntimeError, subprocess.TimeoutExpired, OSError, KeyError, ValueError) as error:
+            good, text = False, str(error)
+        self.passed += good
+        self.failed += not good
+        if not good:
+            print(f"FAILED: {name}: {text}", flush=True)
+
+
+def numbers(path, values):
+    path.write_text(",".join(map(str, values)))
+    return f"@{path}"
+
+
+def run_golden(runner, directory):
+    golden = check_golden.Golden(directory)
+    module, logits = runner.work / "module.mlir", runner.work / "logits.safetensors"
+    module.write_text(runner.tool("dsv2-translate", "--import-hf", directory))
+    tokens = numbers(runner.work / "tokens", golden.tokens)
+    positions = numbers(runner.work / "positions", golden.positions)
+    common = ["dsv2-interpret", module, "--weights", directory]
+    whole = ["--tokens", tokens, "--positions", positions]
+
+    def once(*flags):
+        runner.tool(*common, *whole, "--logits", logits, *flags)
+        return check_golden.check(golden, logits)
+
+    def ragged():
+        # Prefixes of the golden's own tokens, so that their rows are known too.
+        lengths = [len(golden.tokens) // 3, len(golden.tokens), len(golden.tokens) // 2]
+        flags = []
+        for i, length in enumerate(lengths):
+            flags += ["--tokens", numbers(runner.work / f"tokens{i}", golden.tokens[:length]),
+                      "--positions", numbers(runner.work / f"positions{i}", golden.positions[:length])]
+        runner.tool(*common, *flags, "--logits", logits, "--chunk", 9)
+        for i, length in enumerate(lengths):
+            result = check_golden.check(golden, logits, name="logits" if i == 0 else f"logits.{i}",
+                                        count=length - golden.first)
+            if not result[0]:
+                return False, f"sequence {i}: {result[1]}"
+        return result
+
+    def replay():
+        # Whatever was recorded gives the same logits again; a rotation of the experts does not.
+        routing = runner.work / "routing.safetensors"
+        runner.tool(*common, *whole, "--record-routing", routing, "--generate", 0)
+        tensors = check_golden.read_safetensors(routing)
+        for name, (shape, _) in tensors.items():
+            if shape[0] != len(golden.tokens):
+                return False, f"tensor '{name}' of shape {shape}, expected {len(golden.tokens)} rows"
+        if not tensors:
+            return "dsv2.gate " not in module.read_text(), "a model with gates recorded no routing"
+        result = once("--replay-routing", routing, "--chunk", 10)
+        if not result[0]:
+            return result
+        experts = 1 + max(max(values) for _, values in tensors.values())
+        data = routing.read_bytes()
+        begin = 8 + struct.unpack("<Q", data[:8])[0]
+        ids = array.array("i", data[begin:])
+        routing.write_bytes(data[:begin] + array.array("i", [(i + 1) % experts for i in ids]).tobytes())
+        return not once("--replay-routing", routing)[0], "other experts were replayed, but the logits stayed"
+
+    def perplexity():
+        text = runner.tool(*common, *whole, "--perplexity")
+        first = golden.first
+        expected = 0.0
+        for t, row in enumerate(golden.rows[:-1]):
+            largest = max(row)
+            expected += math.log(sum(math.exp(v - largest) for v in row)) + largest - row[golden.tokens[first + t + 1]]
+        count = len(golden.rows) - 1
+        lines = dict(line.rsplit(" ", 1) for line in text.splitlines())
+        if lines["tokens"] != str(len(golden.tokens) - 1):
+            return False, f"printed {text!r}"
+        if first != 0:  # the golden has no rows for the first tokens: only the count can be compared
+            return True, ""
+        actual = float(lines["negative log-likelihood"])
+        good = abs(actual - expected) < 0.01 * count and abs(
+            math.exp(actual / count) - float(lines["perplexity"])) < 1e-6 * float(lines["perplexity"])
+        return good, f"negative log-likelihood {actual}, expected {expected}"
+
+    def greedy():
+        # The prompt's last row decides the first id; feeding that id gives the second.
+        prompt = golden.tokens[:golden.first + 5]
+        fed = ["--tokens", ",".join(map(str, prompt)), "--positions",
+               numbers(runner.work / "few", golden.positions[:len(prompt)])]
+        ids = runner.tool(*common, *fed, "--generate", 3, "--print-ids", "--ignore-eos").split()
+        runner.tool(*common, *fed, "--generate", 3, "--ignore-eos", "--logits", logits)
+        shape, values = check_golden.read_safetensors(logits)["logits"]
+        if shape[0] != len(prompt) + 2:
+            return False, f"{shape[0]} rows of logits for {len(prompt)} + 2 fed tokens"
+        best = []
+        for t in range(len(prompt) - 1, shape[0]):
+            row = values[t * shape[1]:(t + 1) * shape[1]]
+            best.append(str(max(range(len(row)), key=row.__getitem__)))
+        return ids == best, f"ids {ids}, largest logits {best}"
+
+    name = directory.name
+    runner.test(f"{name}: one prefill", once)
+    runner.test(f"{name}: chunks of 7", lambda: once("--chunk", 7))
+    runner.test(f"{name}: token by token", lambda: once("--chunk", 1))
+    runner.test(f"{name}: rows from {golden.first} on", lambda: once("--logits-from", golden.first))
+    runner.test(f"{name}: three ragged sequences", ragged)
+    runner.test(f"{name}: replayed routing", replay)
+    runner.test(f"{name}: perplexity", perplexity)
+    runner.test(f"{name}: greedy ids", greedy)
+
+
+def run_errors(runner, directory):
+    module = runner.work / "module.mlir"
+    module.write_text(runner.tool("dsv2-translate", "--import-hf", directory))
+
+    def refuses(expected, *flags):
+        done = subprocess.run([str(runner.bin / "dsv2-interpret"), str(module), *map(str, flags)], capture_output=True,
+                              text=True, timeout=60)
+        good = done.returncode != 0 and "error: " in done.stderr and expected in done.stderr and not done.stdout
+        return good, f"status {done.returncode}, stdout {done.stdout!r}, stderr {done.stderr!r}"
+
+    weights = ["--weights", directory]
+    for expected, flags in [
+        ("expected --weights", ["--tokens", "1"]),
+        ("--tokens", weights),
+        ("unknown flag '--tokn'", [*weights, "--tokn", "1"]),
+        ("token 99999", [*weights, "--tokens", "1,99999"]),
+        ("/nowhere", ["--weights", "/nowhere", "--tokens", "1"]),
+        ("/nowhere", [*weights, "--tokens", "1", "--replay-routing", "/nowhere/r"]),
+        ("/nowhere", [*weights, "--tokens", "1", "--logits", "/nowhere/l"]),
+    ]:
+        runner.test(f"refuses {' '.join(map(str, flags))}", lambda e=expected, f=flags: refuses(e, *f))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--build", default="build")
+    options = parser.parse_args()
+    goldens = sorted(path.parent for path in ROOT.glob("test/Golden/*/golden.safetensors"))
+    with tempfile.TemporaryDirectory() as work:
+        runner = Runner(options.build, work)
+        for directory in goldens:
+            runner.test(f"{directory.name}", lambda d=directory: (run_golden(runner, d), (True, ""))[1])
+        run_errors(runner, goldens[0])
+    print(f"{runner.passed} passed, {runner.failed} failed")
+    return 1 if runner.failed or not goldens else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -111,12 +111,7 @@ struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
 } // namespace
 
 void registerGenericKernelPasses() {
-  registerGenericFusePass();
-  registerGenericTilePass();
-  registerGenericVectorizePass();
-  registerGenericUnrollPass();
-  registerGenericTreePass();
-  registerGenericCheckPass();
+  registerDSV2GenericPasses();
   PassPipelineRegistration<PipelineOptions>(
       "dsv2-generic-kernel", "lower kernels in row form to loops and vectors",
       [](OpPassManager &pm, const PipelineOptions &options) {

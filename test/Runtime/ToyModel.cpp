@@ -83,6 +83,7 @@ Program toyProgram() {
   program.model.vocab = kToyVocab;
   program.model.hidden = 1;
   program.model.layers = 2;
+  program.model.maxPosition = 1 << 24;
   program.model.topK = 2;
   program.model.routedExperts = 4;
   program.model.routedLayerNumbers = {0, 1};

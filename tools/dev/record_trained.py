@@ -4,9 +4,9 @@
     python3 tools/dev/record_trained.py models/kjv-v2 test/Golden/trained
 
 greedy.json holds the greedy ids after a few prompts, heldout.json the loss on the held-out
-tokens fed as one sequence. Prompts are taken from a list, those first whose closest decision
-between two tokens, and between a chosen and a refused expert, is widest: a float32
-implementation that is right gives the same ids.
+tokens fed as one sequence. From a list of prompts those are taken whose every decision, between
+two tokens and between a chosen and a refused expert, is far from a tie, so that each right
+float32 implementation gives the same ids; among these, those with the most varied text.
 """
 
 import argparse
@@ -43,6 +43,11 @@ PROMPTS = [
     "Paul, an apostle of",
     "Praise ye the LORD",
 ]
+
+
+EOS = 1
+SMALLEST_MARGIN = 2e-3  # of logits, between the best two tokens
+SMALLEST_GAP = 1e-5  # of softmax scores, between a chosen and a refused expert or group
 
 
 def greedy(model, ids, count):
@@ -83,16 +88,15 @@ def main():
             raise ValueError(f"{prompt!r}: numpy's greedy ids differ from transformers'")
         text = tokenizer.decode(new)
         print(f"margin {margin:.1e} gap {gap.min():.1e} {prompt!r}{text!r}", flush=True)
-        if 1 not in new:
+        if EOS not in new and margin >= SMALLEST_MARGIN and gap.min() >= SMALLEST_GAP:
             candidates.append({
                 "prompt": prompt, "prompt_ids": ids, "greedy_ids": new, "text": text,
                 "min_margin": margin, "min_gap": float(gap.min()),
             })
-    candidates.sort(key=lambda c: -min(c["min_margin"] / 1e-3, c["min_gap"] / 1e-5))
+    candidates.sort(key=lambda c: -len(set(c["greedy_ids"])))
     chosen = candidates[: arguments.prompts]
-    for c in chosen:
-        if c["min_margin"] < 1e-3 or c["min_gap"] < 1e-5:
-            raise ValueError(f"{c['prompt']!r}: margin {c['min_margin']}, gap {c['min_gap']}")
+    if len(chosen) < arguments.prompts:
+        raise ValueError(f"only {len(chosen)} prompts of {len(PROMPTS)} are far from ties")
     checkpoint_layout.write_json(os.path.join(arguments.out, "greedy.json"), chosen)
 
     with open(os.path.join(arguments.model, "heldout_tokens.txt")) as file:

@@ -1,7 +1,7 @@
 //===- OptMain.cpp - the main of tools like dsv2-opt ---------------------------===//
 //
-// The check of semantics wraps whatever pipeline the flags describe, so it needs no knowledge of the
-// passes. The result is kept in memory until all went well.
+// The check of semantics wraps whatever pipeline the flags describe, so it needs no knowledge of
+// the passes. The result is kept in memory until all went well.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +23,8 @@
 namespace mlir::dsv2 {
 
 /// Puts the check around the pipeline that `config` sets up.
-static void addSemanticsCheck(MlirOptMainConfig &config, const ::dsv2::SemanticsCheckOptions &options) {
+static void addSemanticsCheck(MlirOptMainConfig &config,
+                              const ::dsv2::SemanticsCheckOptions &options) {
   MlirOptMainConfig plain = config;
   config.setPassPipelineSetupFn([plain, options](PassManager &manager) {
     if (failed(plain.setupPassPipeline(manager))) {
@@ -68,9 +69,10 @@ int optMain(int argc, char **argv, llvm::StringRef overview, DialectRegistry &re
   llvm::InitLLVM init(argc, argv);
   llvm::cl::opt<std::string> check(
       "dsv2-check-semantics", llvm::cl::ValueOptional, llvm::cl::value_desc("sub-options"),
-      llvm::cl::desc("run the module in f64 before and after every pass and name the first that changes "
-                     "what it computes; " +
-                     std::string(::dsv2::semanticsCheckHelp)));
+      llvm::cl::desc(
+          "run the module in f64 before and after every pass and name the first that changes "
+          "what it computes; " +
+          std::string(::dsv2::semanticsCheckHelp)));
   auto [input, output] = registerAndParseCLIOptions(argc, argv, overview, registry);
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
   if (config.shouldShowDialects()) {

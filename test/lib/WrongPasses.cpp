@@ -21,9 +21,9 @@ namespace ir = mlir::dsv2;
 
 namespace {
 
-/// A pass on modules that calls a function for every op of one kind.
-template <typename ConcreteOp, void (*change)(ConcreteOp)>
-class WrongPass : public PassWrapper<WrongPass<ConcreteOp, change>, OperationPass<ModuleOp>> {
+/// A pass on modules that calls a function for every op.
+template <void (*change)(Operation *)>
+class WrongPass : public PassWrapper<WrongPass<change>, OperationPass<ModuleOp>> {
 public:
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(WrongPass)
 
@@ -35,8 +35,13 @@ public:
     registry.insert<arith::ArithDialect, tensor::TensorDialect>();
   }
   void runOnOperation() override {
-    SmallVector<ConcreteOp> ops;
-    this->getOperation().walk([&](ConcreteOp op) { ops.push_back(op); });
+    SmallVector<Operation *> ops;
+    this->getOperation().walk([&](Operation *op) {
+      if (isa<ir::AttentionOp, ir::LatentAttentionOp, ir::RoutedExpertsOp, ir::SharedExpertsOp>(
+              op)) {
+        ops.push_back(op);
+      }
+    });
     llvm::for_each(ops, change);
   }
 
@@ -44,15 +49,21 @@ private:
   StringRef name;
 };
 
-/// The scale as a model without YaRN has it.
-void dropMscaleSquare(ir::AttentionOp op) {
-  ir::AttentionScaleAttr scale = op.getScale();
-  op.setScaleAttr(
-      ir::AttentionScaleAttr::get(op.getContext(), scale.getHeadWidth(), scale.getFactor(), 0.0));
+/// The scale as a model without YaRN has it, in either form of attention.
+void dropMscaleSquare(Operation *op) {
+  auto scale = op->getAttrOfType<ir::AttentionScaleAttr>("scale");
+  if (isa<ir::AttentionOp, ir::LatentAttentionOp>(op)) {
+    op->setAttr("scale", ir::AttentionScaleAttr::get(op->getContext(), scale.getHeadWidth(),
+                                                     scale.getFactor(), 0.0));
+  }
 }
 
 /// Gives experts 0 and 1 each other's last matrix, through a prepared weight.
-void swapTwoExperts(ir::RoutedExpertsOp op) {
+void swapTwoExperts(Operation *any) {
+  auto op = dyn_cast<ir::RoutedExpertsOp>(any);
+  if (!op) {
+    return;
+  }
   auto down = op.getDown().getDefiningOp<ir::WeightOp>();
   auto module = op->getParentOfType<ModuleOp>();
   RankedTensorType type = down.getResult().getType();
@@ -64,7 +75,8 @@ void swapTwoExperts(ir::RoutedExpertsOp op) {
   auto prepare =
       ir::PrepareOp::create(builder, op.getLoc(), name, ir::getFamilyLayers(family), type);
   builder.setInsertionPointToStart(&prepare->getRegion(0).front());
-  Value all = ir::WeightOp::create(builder, op.getLoc(), type, down.getFamily(), prepare.getLayer());
+  Value all =
+      ir::WeightOp::create(builder, op.getLoc(), type, down.getFamily(), prepare.getLayer());
   auto experts = [&](int64_t begin, int64_t count) -> Value {
     SmallVector<OpFoldResult> offsets(3, builder.getIndexAttr(0)), sizes;
     SmallVector<OpFoldResult> strides(3, builder.getIndexAttr(1));
@@ -75,9 +87,9 @@ void swapTwoExperts(ir::RoutedExpertsOp op) {
     sizes[0] = builder.getIndexAttr(count);
     return tensor::ExtractSliceOp::create(builder, op.getLoc(), all, offsets, sizes, strides);
   };
-  Value swapped =
-      tensor::ConcatOp::create(builder, op.getLoc(), type, 0,
-                               ValueRange{experts(1, 1), experts(0, 1), experts(2, type.getDimSize(0) - 2)});
+  Value swapped = tensor::ConcatOp::create(
+      builder, op.getLoc(), type, 0,
+      ValueRange{experts(1, 1), experts(0, 1), experts(2, type.getDimSize(0) - 2)});
   ir::YieldOp::create(builder, op.getLoc(), swapped);
 
   builder.setInsertionPoint(op);
@@ -86,7 +98,11 @@ void swapTwoExperts(ir::RoutedExpertsOp op) {
 }
 
 /// Replaces each sum that the shared experts take part in by its other operand.
-void forgetSharedExpert(ir::SharedExpertsOp op) {
+void forgetSharedExpert(Operation *any) {
+  auto op = dyn_cast<ir::SharedExpertsOp>(any);
+  if (!op) {
+    return;
+  }
   for (Operation *user : llvm::make_early_inc_range(op.getResult().getUsers())) {
     auto sum = cast<ir::AddOp>(user);
     Value other = sum.getLhs() == op.getResult() ? sum.getRhs() : sum.getLhs();
@@ -119,7 +135,11 @@ Value shiftRows(OpBuilder &builder, Location loc, Value rows) {
 }
 
 /// Token i attends to keys 1 to i + 1 instead of 0 to i.
-void maskOffByOne(ir::AttentionOp op) {
+void maskOffByOne(Operation *any) {
+  auto op = dyn_cast<ir::AttentionOp>(any);
+  if (!op) {
+    return;
+  }
   OpBuilder builder(op);
   op.getKNopeMutable().assign(shiftRows(builder, op.getLoc(), op.getKNope()));
   op.getKRopeMutable().assign(shiftRows(builder, op.getLoc(), op.getKRope()));
@@ -127,18 +147,17 @@ void maskOffByOne(ir::AttentionOp op) {
 }
 
 template <typename Pass> void registerOne(StringRef argument) {
-  registerPass([argument]() -> std::unique_ptr<mlir::Pass> {
-    return std::make_unique<Pass>(argument);
-  });
+  registerPass(
+      [argument]() -> std::unique_ptr<mlir::Pass> { return std::make_unique<Pass>(argument); });
 }
 
 } // namespace
 
 void registerWrongPasses() {
-  registerOne<WrongPass<ir::AttentionOp, dropMscaleSquare>>("test-drop-mscale-square");
-  registerOne<WrongPass<ir::RoutedExpertsOp, swapTwoExperts>>("test-swap-two-experts");
-  registerOne<WrongPass<ir::SharedExpertsOp, forgetSharedExpert>>("test-forget-shared-expert");
-  registerOne<WrongPass<ir::AttentionOp, maskOffByOne>>("test-mask-off-by-one");
+  registerOne<WrongPass<dropMscaleSquare>>("test-drop-mscale-square");
+  registerOne<WrongPass<swapTwoExperts>>("test-swap-two-experts");
+  registerOne<WrongPass<forgetSharedExpert>>("test-forget-shared-expert");
+  registerOne<WrongPass<maskOffByOne>>("test-mask-off-by-one");
 }
 
 } // namespace dsv2

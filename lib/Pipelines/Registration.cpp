@@ -7,6 +7,7 @@
 #include "lib/Pipelines/Registration.h"
 
 #include "dialects/DSV2/IR/DSV2.h"
+#include "dialects/DSV2/Transforms/Passes.h"
 #include "lib/Codegen/Generic/GenericPipeline.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -24,6 +25,7 @@ void registerAllDialects(DialectRegistry &registry) {
 }
 
 void registerAllPasses() {
+  registerDSV2Passes();
   registerCanonicalizerPass();
   registerCSEPass();
   registerGenericKernelPasses();

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringSwitch.h"
 
 #include "dialects/DSV2/IR/DSV2Dialect.cpp.inc"
 
@@ -80,16 +81,28 @@ static LogicalResult verifyModel(Operation *op, Attribute attribute) {
   return success();
 }
 
+static LogicalResult verifyCompute(Operation *op, Attribute attribute) {
+  auto compute = dyn_cast<StringAttr>(attribute);
+  if (compute && (compute == "f32" || compute == "bf16")) {
+    return success();
+  }
+  return op->emitOpError("dsv2.compute is ") << attribute << R"(, expected "f32" or "bf16")";
+}
+
 LogicalResult DSV2Dialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
-  StringRef name = attribute.getName();
-  if (name != kStageAttr && name != kModelAttr) {
+  using Verifier = LogicalResult (*)(Operation *, Attribute);
+  Verifier verifier = llvm::StringSwitch<Verifier>(attribute.getName())
+                          .Case(kStageAttr, verifyStage)
+                          .Case(kModelAttr, verifyModel)
+                          .Case(kComputeAttr, verifyCompute)
+                          .Default(nullptr);
+  if (!verifier) {
     return success();
   }
   if (!isa<ModuleOp>(op)) {
-    return op->emitOpError() << name << " stands on a module, nowhere else";
+    return op->emitOpError() << attribute.getName() << " stands on a module, nowhere else";
   }
-  return name == kStageAttr ? verifyStage(op, attribute.getValue())
-                            : verifyModel(op, attribute.getValue());
+  return verifier(op, attribute.getValue());
 }
 
 } // namespace dsv2

@@ -22,9 +22,10 @@ def DSV2_Dialect : Dialect {
     each token of the step (or of the cache). Weights are symbols: a family names one tensor of
     each layer of a range, and its bytes never enter the IR.
 
-    A module that holds a model carries two attributes: `dsv2.stage`, the stage of the pipeline
+    A module that holds a model carries `dsv2.stage`, the stage of the pipeline
     that it has reached, and `dsv2.model`, the facts about the model that no op carries
-    (`name`, `max_context`, `vocab`, `bos`, `eos`).
+    (`name`, `max_context`, `vocab`, `bos`, `eos`). Once it is chosen, `dsv2.compute` names the
+    compute type.
   }];
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
@@ -34,6 +35,7 @@ def DSV2_Dialect : Dialect {
     /// Names of the module attributes.
     static constexpr ::llvm::StringLiteral kStageAttr = "dsv2.stage";
     static constexpr ::llvm::StringLiteral kModelAttr = "dsv2.model";
+    static constexpr ::llvm::StringLiteral kComputeAttr = "dsv2.compute";
 
     void registerAttributes();
     void registerTypes();

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains models/kjv-v2: a small DeepSeek-V2 on the CPU, with its byte-level BPE tokenizer.
 
-    python3 tools/dev/train_model.py models/kjv-v2 --steps 1800
+    python3 tools/dev/train_model.py models/kjv-v2
 
 The directory is written as transformers writes it, in bf16. What the reference implementation
 says about it (greedy ids, perplexity) is recorded apart, by record_trained.py. See README.md
@@ -115,10 +115,10 @@ class Muon(torch.optim.Optimizer):
 
 def batch_shape(progress):
     """(rows, length) of a batch at a point of the training: short first, whole context last."""
-    if progress < 0.70:
-        return 16, 256
-    if progress < 0.93:
-        return 4, 1024
+    if progress < 0.75:
+        return 8, 256
+    if progress < 0.94:
+        return 2, 1024
     return 1, CONTEXT
 
 
@@ -161,7 +161,8 @@ def held_out_loss(model, ids):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out")
-    parser.add_argument("--steps", type=int, default=1800)
+    parser.add_argument("--steps", type=int, default=3200)
+    parser.add_argument("--resume", metavar="DIR", help="begin with the weights of an earlier run")
     parser.add_argument("--minutes", type=float, default=38,
                         help="a slow machine trains for fewer steps, on the same schedule")
     parser.add_argument("--threads", type=int, default=2)
@@ -170,7 +171,7 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(20240507)
-    generator = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(2 if arguments.resume else 1)
 
     train_texts, held_texts = kjv_corpus.split()
     tokenizer = train_tokenizer(train_texts)
@@ -183,11 +184,17 @@ def main():
     config = model_config()
     config._attn_implementation = "padded"
     config._experts_implementation = "eager"
-    model = DeepseekV2ForCausalLM(config)
+    if arguments.resume:
+        model = DeepseekV2ForCausalLM.from_pretrained(
+            arguments.resume, config=config, dtype=torch.float32
+        ).train()
+    else:
+        model = DeepseekV2ForCausalLM(config)
     gates, top_k = [], config.num_experts_per_tok
     for name, module in model.named_modules():
         if name.endswith("mlp.gate"):
-            torch.nn.init.normal_(module.weight, std=0.02)
+            if not arguments.resume:
+                torch.nn.init.normal_(module.weight, std=0.02)
             module.register_forward_hook(lambda _m, _i, out: gates.append((out[0], out[2])))
     print(f"{sum(p.numel() for p in model.parameters())} parameters", flush=True)
 
@@ -208,7 +215,7 @@ def main():
         if progress >= 1:
             break
         warm = min(1.0, (step + 1) / 50)
-        rate = warm * (1.0 if progress < 0.3 else 0.02 + 0.98 * (1 - progress) / 0.7)
+        rate = warm * min(1.0, 0.02 + 0.98 * (1 - progress) / 0.7)
         for optimizer, lr in zip(optimizers, base):
             optimizer.param_groups[0]["lr"] = lr * rate
         inputs, targets, positions = take_batch(train, *batch_shape(progress), generator)
@@ -225,7 +232,7 @@ def main():
         if step % 25 == 24:
             print(f"step {step + 1} loss {mean:.4f} balance {balance.item():.3f} "
                   f"{time.time() - started:.0f} s", flush=True)
-        if step % 300 == 299:
+        if step % 400 == 399:
             whole, short = held_out_loss(model, held)
             print(f"held out: {whole:.4f} at {CONTEXT}, {short:.4f} at 256", flush=True)
 

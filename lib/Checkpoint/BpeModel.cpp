@@ -128,7 +128,7 @@ std::optional<Error> BpeModel::readVocabulary(const Json &vocabulary, const std:
     std::optional<std::string> bytes = decodeByteLevel(spelling);
     token.present = true;
     token.reachable = bytes.has_value() && !bytes->empty();
-    token.bytes = bytes ? std::move(*bytes) : spelling;
+    token.bytes = std::move(bytes).value_or(spelling);
     if (token.reachable) {
       byBytes.push_back(static_cast<int32_t>(*id));
     }

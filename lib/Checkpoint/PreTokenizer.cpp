@@ -42,7 +42,7 @@ std::optional<Error> PreTokenizer::addRegex(Expected<SplitRegex> regex, const st
 }
 
 std::optional<Error> PreTokenizer::addStep(const Json &json, const std::string &file,
-                                           std::string prefix) {
+                                           const std::string &prefix) {
   FieldReader reader(json, file, prefix);
   std::string type = reader.string("type");
   std::string where = concat(file, ": field '", prefix, "pattern'");

@@ -50,7 +50,8 @@ private:
     bool invert = false;
   };
 
-  std::optional<Error> addStep(const Json &json, const std::string &file, std::string prefix);
+  std::optional<Error> addStep(const Json &json, const std::string &file,
+                               const std::string &prefix);
   std::optional<Error> addRegex(Expected<SplitRegex> regex, const std::string &where, Step step);
 
   std::vector<Step> steps;

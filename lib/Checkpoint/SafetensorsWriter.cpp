@@ -43,6 +43,7 @@ std::optional<Error> writeSafetensors(const std::string &path,
     return Error(ErrorKind::Usage, path, ": tensor ", quote(name), " ", reason);
   };
   std::vector<const TensorToWrite *> order;
+  order.reserve(tensors.size());
   for (const TensorToWrite &tensor : tensors) {
     order.push_back(&tensor);
   }

@@ -17,7 +17,7 @@
 namespace dsv2 {
 namespace {
 
-constexpr size_t maxPatternBytes = 64 * 1024;
+constexpr size_t maxPatternBytes = size_t(64) * 1024;
 constexpr uint32_t matchLimit = 1'000'000;
 constexpr uint32_t depthLimit = 250'000;
 constexpr uint32_t heapLimitKiB = 256 * 1024;

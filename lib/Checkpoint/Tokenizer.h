@@ -60,7 +60,7 @@ public:
 private:
   explicit Tokenizer(BpeModel model, AddedTokens added, PreTokenizer preTokenizer);
   std::optional<Error> readPostProcessor(const Json *json, const std::string &file,
-                                         std::string prefix);
+                                         const std::string &prefix);
   std::optional<Error> readTemplate(const Json &json, const std::string &file,
                                     const std::string &prefix);
   std::optional<Error> readConfig(const Json &config, const std::string &file);

@@ -13,7 +13,7 @@
 namespace dsv2 {
 
 std::optional<Error> Tokenizer::readPostProcessor(const Json *json, const std::string &file,
-                                                  std::string prefix) {
+                                                  const std::string &prefix) {
   if (!json || json->isNull()) {
     return std::nullopt;
   }

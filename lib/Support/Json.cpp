@@ -275,7 +275,7 @@ bool FieldReader::booleanOr(std::string_view key, bool fallback) {
 }
 
 std::string FieldReader::stringOr(std::string_view key, std::string fallback) {
-  return has(key) ? string(key) : fallback;
+  return has(key) ? string(key) : std::move(fallback);
 }
 
 } // namespace dsv2

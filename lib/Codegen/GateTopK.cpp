@@ -1,10 +1,11 @@
-//===- GateTopK.cpp - experts and weights of each row -----------------------------------------------===//
+//===- GateTopK.cpp - experts and weights of each row ---------------------===//
 //
-// A row's logits are looked at in chunks of one vector (targets split it). The groups that may be chosen
-// from are copied to scratch as whole chunks, padded by -inf, in ascending order; then each choice is one
-// pass that keeps, per lane, the first place of the largest value, and one reduction over lanes.
+// A row's logits are looked at in chunks of one vector (targets split it). The groups that may be
+// chosen from are copied to scratch as whole chunks, padded by -inf, in ascending order; then each
+// choice is one pass that keeps, per lane, the first place of the largest value, and one reduction
+// over lanes.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 #include "lib/Codegen/GateTopK.h"
 
 #include "lib/Codegen/Generic/Passes.h"
@@ -44,7 +45,8 @@ private:
   Value chunk(Value at, int64_t width);
   Value larger(Value x, Value y);
   Value largest(Value vector);
-  Value foldChunks(Value base, int64_t count, Value init, function_ref<Value(Value sum, Value chunk)> step);
+  Value foldChunks(Value base, int64_t count, Value init,
+                   function_ref<Value(Value sum, Value chunk)> step);
   Value firstOfLargest(Value memory, Value chunks);
   Value exponential(Value chunk);
   void row(Value t);
@@ -63,7 +65,7 @@ private:
   Value logits, weights, ids, recorded, replaying;
   Value candidates, firstIds, scores, kept, chosen; // scratch
   Value lanes, nothing, zero;                       // 0..15, -inf in every lane, index 0
-  Value base, maximum, total;                       // of the row: its first logit, softmax's maximum and sum
+  Value base, maximum, total; // of the row: its first logit, softmax's maximum and sum
 };
 
 } // namespace
@@ -73,7 +75,8 @@ GateCode::GateCode(const KernelRequest &request, const GateSpec &spec, ArrayRef<
   k.b.getContext()->loadDialect<math::MathDialect>();
   chunkF32 = VectorType::get({kChunk}, k.f32);
   chunkI32 = VectorType::get({kChunk}, k.i32);
-  logits = k.slot(0), weights = k.slot(1), ids = k.slot(2), recorded = k.slot(3), replaying = k.slot(4);
+  logits = k.slot(0), weights = k.slot(1), ids = k.slot(2), recorded = k.slot(3),
+  replaying = k.slot(4);
   int64_t chunks = spec.keep * spec.groupChunks();
   candidates = k.scratch(k.f32, chunks * kChunk);
   firstIds = k.scratch(k.i32, chunks);
@@ -94,8 +97,8 @@ Value GateCode::chunk(Value at, int64_t width) {
   Value part = k.loadVector(logits, at, width);
   return width == kChunk
              ? part
-             : Value(vector::InsertStridedSliceOp::create(k.b, k.loc, part, nothing, ArrayRef<int64_t>{0},
-                                                          ArrayRef<int64_t>{1}));
+             : Value(vector::InsertStridedSliceOp::create(
+                   k.b, k.loc, part, nothing, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{1}));
 }
 
 // A comparison and a choice is one instruction where arith.maximumf, which orders NaN, is several.
@@ -118,7 +121,8 @@ Value GateCode::largest(Value vector) {
 }
 
 // Folds `count` logits from `base` chunk by chunk.
-Value GateCode::foldChunks(Value base, int64_t count, Value init, function_ref<Value(Value, Value)> step) {
+Value GateCode::foldChunks(Value base, int64_t count, Value init,
+                           function_ref<Value(Value, Value)> step) {
   int64_t whole = count / kChunk * kChunk;
   Value sum = init;
   if (whole > 0) {
@@ -129,15 +133,16 @@ Value GateCode::foldChunks(Value base, int64_t count, Value init, function_ref<V
   return whole < count ? step(sum, chunk(k.add(base, whole), count - whole)) : sum;
 }
 
-// The first place (i32) of the largest value in `chunks` chunks, which is then replaced by -inf. The place is
-// inside memory even if all are NaN.
+// The first place (i32) of the largest value in `chunks` chunks, which is then replaced by -inf.
+// The place is inside memory even if all are NaN.
 Value GateCode::firstOfLargest(Value memory, Value chunks) {
   Value none = k.constant(chunkI32, kNowhere);
   KernelCode::Values best = k.loop(
       zero, k.mul(chunks, kChunk), kChunk, {nothing, none}, [&](Value at, ValueRange carried) {
         Value values = k.loadVector(memory, at, kChunk);
         Value places = k.add(k.broadcast(k.toI32(at), kChunk), lanes);
-        Value better = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGT, values, carried[0]);
+        Value better =
+            arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGT, values, carried[0]);
         return KernelCode::Values{arith::SelectOp::create(k.b, k.loc, better, values, carried[0]),
                                   arith::SelectOp::create(k.b, k.loc, better, places, carried[1])};
       });
@@ -283,8 +288,9 @@ void GateCode::row(Value t) {
     maximum = largest(foldChunks(base, spec.experts, nothing,
                                  [&](Value sum, Value values) { return larger(values, sum); }));
   }
-  Value powers = foldChunks(base, spec.experts, k.constant(chunkF32, 0.0),
-                            [&](Value sum, Value values) { return k.add(sum, exponential(values)); });
+  Value powers =
+      foldChunks(base, spec.experts, k.constant(chunkF32, 0.0),
+                 [&](Value sum, Value values) { return k.add(sum, exponential(values)); });
   total = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, powers);
 
   Value recordedIds = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, replaying, zero);
@@ -325,9 +331,11 @@ FailureOr<BuiltKernel> buildGateTopK(const KernelRequest &request, TileEmitter &
     return failure();
   }
   if (spec.experts % spec.groups != 0) {
-    reader.fail("groups", "is " + Twine(spec.groups) + ", expected a divisor of experts = " + Twine(spec.experts));
+    reader.fail("groups", "is " + Twine(spec.groups) +
+                              ", expected a divisor of experts = " + Twine(spec.experts));
   } else if (spec.keep > spec.groups) {
-    reader.fail("keep", "is " + Twine(spec.keep) + ", expected at most groups = " + Twine(spec.groups));
+    reader.fail("keep",
+                "is " + Twine(spec.keep) + ", expected at most groups = " + Twine(spec.groups));
   } else if (spec.topK > spec.keep * spec.groupSize()) {
     reader.fail("top_k", "is " + Twine(spec.topK) + ", expected at most the " +
                              Twine(spec.keep * spec.groupSize()) + " experts of the kept groups");

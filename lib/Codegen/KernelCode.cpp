@@ -1,8 +1,8 @@
-//===- KernelCode.cpp - Short names for writing a kernel by hand ------------------------------------===//
+//===- KernelCode.cpp - Short names for writing a kernel by hand ----------===//
 //
 // Nothing here decides anything: each function is one op, or the few that always go together.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 #include "lib/Codegen/KernelCode.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -42,8 +42,8 @@ KernelCode::KernelCode(const KernelRequest &request, llvm::ArrayRef<Type> slots)
 Value KernelCode::scratch(Type element, int64_t count) {
   Value shift = constant(scratchBytes);
   scratchBytes += llvm::alignTo(count * element.getIntOrFloatBitWidth() / 8, kScratchAlignment);
-  return memref::ViewOp::create(b, loc, MemRefType::get({count}, element), function.getArguments().back(),
-                                shift, ValueRange{});
+  return memref::ViewOp::create(b, loc, MemRefType::get({count}, element),
+                                function.getArguments().back(), shift, ValueRange{});
 }
 
 Value KernelCode::constant(int64_t value) { return arith::ConstantIndexOp::create(b, loc, value); }
@@ -73,7 +73,9 @@ Value KernelCode::mul(Value x, Value y) {
   return arith::MulIOp::create(b, loc, x, y);
 }
 
-Value KernelCode::toIndex(Value integer) { return arith::IndexCastOp::create(b, loc, index, integer); }
+Value KernelCode::toIndex(Value integer) {
+  return arith::IndexCastOp::create(b, loc, index, integer);
+}
 
 Value KernelCode::toI32(Value value) { return arith::IndexCastOp::create(b, loc, i32, value); }
 
@@ -82,7 +84,9 @@ Value KernelCode::clampedIndex(Value integer, int64_t limit) {
   return toIndex(arith::MinUIOp::create(b, loc, integer, last));
 }
 
-Value KernelCode::load(Value memory, Value at) { return memref::LoadOp::create(b, loc, memory, ValueRange{at}); }
+Value KernelCode::load(Value memory, Value at) {
+  return memref::LoadOp::create(b, loc, memory, ValueRange{at});
+}
 
 void KernelCode::store(Value value, Value memory, Value at) {
   if (isa<VectorType>(value.getType())) {
@@ -126,7 +130,8 @@ void KernelCode::loop(Value from, Value to, llvm::function_ref<void(Value)> body
 BuiltKernel KernelCode::finish() {
   func::ReturnOp::create(b, loc);
   Block &entry = function.getBody().front();
-  entry.getArguments().back().setType(MemRefType::get({std::max<int64_t>(scratchBytes, 1)}, b.getI8Type()));
+  entry.getArguments().back().setType(
+      MemRefType::get({std::max<int64_t>(scratchBytes, 1)}, b.getI8Type()));
   function.setFunctionType(b.getFunctionType(entry.getArgumentTypes(), {}));
   BuiltKernel kernel;
   kernel.module = std::move(module);

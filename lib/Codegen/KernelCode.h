@@ -1,9 +1,10 @@
-//===- KernelCode.h - Short names for writing a kernel by hand ------------------------------------===//
+//===- KernelCode.h - Short names for writing a kernel by hand ------------===//
 //
-// For the few kernels that are neither contractions nor linalg: choosing and sorting experts. Opens a
-// function of the kernel form and shortens the ops that such code repeats. Slots are flat memrefs.
+// For the few kernels that are neither contractions nor linalg: choosing and sorting experts. Opens
+// a function of the kernel form and shortens the ops that such code repeats. Slots are flat
+// memrefs.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 #ifndef DSV2_CODEGEN_KERNELCODE_H
 #define DSV2_CODEGEN_KERNELCODE_H
 
@@ -35,9 +36,9 @@ public:
   /// `count` elements of the worker's scratch memory.
   Value scratch(mlir::Type element, int64_t count);
 
-  Value constant(int64_t value);               ///< index
+  Value constant(int64_t value);                 ///< index
   Value constant(mlir::Type type, double value); ///< f32, i32 or a vector of these
-  Value add(Value x, Value y);                 ///< integers, indices, floats and vectors of them
+  Value add(Value x, Value y);                   ///< integers, indices, floats and vectors of them
   Value mul(Value x, Value y);
   Value add(Value x, int64_t y) { return y == 0 ? x : add(x, constant(y)); }
   Value mul(Value x, int64_t y) { return y == 1 ? x : mul(x, constant(y)); }

@@ -1,9 +1,9 @@
-//===- SortExperts.cpp - rows in the order of their experts -----------------------------------------===//
+//===- SortExperts.cpp - rows in the order of their experts ---------------===//
 //
-// Counts, then ascending starts, then places. Ids are clamped when read, so a wrong one costs a wrong
-// result and never a write outside the tables.
+// Counts, then ascending starts, then places. Ids are clamped when read, so a wrong one costs a
+// wrong result and never a write outside the tables.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 #include "lib/Codegen/SortExperts.h"
 
 #include "lib/Codegen/KernelCode.h"
@@ -21,7 +21,8 @@ FailureOr<BuiltKernel> buildSortExperts(const KernelRequest &request, TileEmitte
   Builder types(request.loc.getContext());
   Type i32 = types.getI32Type();
   KernelCode k(request, {i32, i32, i32, i32, i32, types.getIndexType()});
-  Value ids = k.slot(0), list = k.slot(1), count = k.slot(2), order = k.slot(3), position = k.slot(4);
+  Value ids = k.slot(0), list = k.slot(1), count = k.slot(2), order = k.slot(3),
+        position = k.slot(4);
   Value next = k.scratch(i32, experts); // counts first, then the next place of each expert
   Value zero = k.constant(0), last = k.constant(experts), one = k.constant(i32, 1);
   Value assignments = k.mul(k.slot(5), slots);
@@ -39,7 +40,8 @@ FailureOr<BuiltKernel> buildSortExperts(const KernelRequest &request, TileEmitte
           Value rows = k.load(next, expert);
           Value end = k.add(first, rows);
           k.store(first, next, expert);
-          Value some = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, rows, k.constant(i32, 0));
+          Value some =
+              arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, rows, k.constant(i32, 0));
           auto then = scf::IfOp::create(k.b, k.loc, some, /*withElseRegion=*/false);
           {
             OpBuilder::InsertionGuard guard(k.b);

@@ -1,8 +1,8 @@
-//===- GenericCheck.cpp - Refuse what a kernel image cannot hold -------------------------------------===//
+//===- GenericCheck.cpp - Refuse what a kernel image cannot hold ----------===//
 //
 // A kernel has no imports. What would become one is easier to understand as an op than as a symbol.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #include "lib/Codegen/Generic/Passes.h"
 
@@ -25,7 +25,8 @@ static StringRef objection(Operation *op) {
     return "calls a function";
   }
   StringRef dialect = op->getName().getDialectNamespace();
-  if (!llvm::is_contained({"func", "scf", "vector", "memref", "arith", "math", "affine", "ub"}, dialect)) {
+  if (!llvm::is_contained({"func", "scf", "vector", "memref", "arith", "math", "affine", "ub"},
+                          dialect)) {
     return "is of a dialect that no target lowers in a kernel";
   }
   return {};
@@ -39,8 +40,8 @@ struct GenericCheckPass : impl::GenericCheckPassBase<GenericCheckPass> {
       if (reason.empty()) {
         return WalkResult::advance();
       }
-      op->emitError() << "generic kernel '" << getOperation().getName() << "': '" << op->getName() << "' "
-                      << reason;
+      op->emitError() << "generic kernel '" << getOperation().getName() << "': '" << op->getName()
+                      << "' " << reason;
       return WalkResult::interrupt();
     });
     if (result.wasInterrupted()) {

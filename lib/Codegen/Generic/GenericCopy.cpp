@@ -1,8 +1,8 @@
-//===- GenericCopy.cpp - Copies of rows become linalg ops --------------------------------------------===//
+//===- GenericCopy.cpp - Copies of rows become linalg ops -----------------===//
 //
 // Runs between bufferization and a second round of tiling, which only sees these ops.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #include "lib/Codegen/Generic/Passes.h"
 

@@ -1,10 +1,10 @@
-//===- GenericFuse.cpp - Fuse elementwise ops of one row -------------------------------------------===//
+//===- GenericFuse.cpp - Fuse elementwise ops of one row ------------------===//
 //
-// A thin driver of upstream's elementwise fusion. The control function is the point: a producer is fused
-// only into its single reader and only when both loop over as many dimensions, so that a scalar computed
-// once per row is not computed again for every element.
+// A thin driver of upstream's elementwise fusion. The control function is the point: a producer is
+// fused only into its single reader and only when both loop over as many dimensions, so that a
+// scalar computed once per row is not computed again for every element.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #include "lib/Codegen/Generic/Passes.h"
 
@@ -23,7 +23,8 @@ struct GenericFusePass : impl::GenericFusePassBase<GenericFusePass> {
     auto mayFuse = [](OpOperand *read) {
       auto producer = read->get().getDefiningOp<linalg::LinalgOp>();
       auto reader = dyn_cast<linalg::LinalgOp>(read->getOwner());
-      return producer && reader && producer->hasOneUse() && producer.getNumLoops() == reader.getNumLoops();
+      return producer && reader && producer->hasOneUse() &&
+             producer.getNumLoops() == reader.getNumLoops();
     };
     int64_t before = countLinalgOps();
     RewritePatternSet patterns(&getContext());

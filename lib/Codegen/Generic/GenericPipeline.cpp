@@ -1,9 +1,9 @@
-//===- GenericPipeline.cpp - The route of generic kernels --------------------------------------------===//
+//===- GenericPipeline.cpp - The route of generic kernels -----------------===//
 //
-// Three sections: tensors (fuse, tile, vectorize), buffers, vectors. Canonicalization between passes is
-// load-bearing: each later pass matches the folded form.
+// Three sections: tensors (fuse, tile, vectorize), buffers, vectors. Canonicalization between
+// passes is load-bearing: each later pass matches the folded form.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #include "lib/Codegen/Generic/GenericPipeline.h"
 #include "lib/Codegen/Generic/Passes.h"
@@ -44,8 +44,9 @@ static void addSimplification(OpPassManager &pm) {
 }
 
 void buildGenericKernelPipeline(OpPassManager &pm, const GenericOptions &options) {
-  // Tensors. Fusion leaves an empty tensor where a body does not read its output: bufferized as it is it
-  // would be an allocation and a copy, so the stored row takes its place before anything is tiled.
+  // Tensors. Fusion leaves an empty tensor where a body does not read its output: bufferized as it
+  // is it would be an allocation and a copy, so the stored row takes its place before anything is
+  // tiled.
   pm.addNestedPass<func::FuncOp>(createGenericFusePass());
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
   GenericTilePassOptions tile;
@@ -84,9 +85,10 @@ void buildGenericKernelPipeline(OpPassManager &pm, const GenericOptions &options
 }
 
 void registerGenericKernelDialects(DialectRegistry &registry) {
-  registry.insert<affine::AffineDialect, arith::ArithDialect, bufferization::BufferizationDialect,
-                  func::FuncDialect, linalg::LinalgDialect, math::MathDialect, memref::MemRefDialect,
-                  scf::SCFDialect, tensor::TensorDialect, ub::UBDialect, vector::VectorDialect>();
+  registry
+      .insert<affine::AffineDialect, arith::ArithDialect, bufferization::BufferizationDialect,
+              func::FuncDialect, linalg::LinalgDialect, math::MathDialect, memref::MemRefDialect,
+              scf::SCFDialect, tensor::TensorDialect, ub::UBDialect, vector::VectorDialect>();
   arith::registerBufferizableOpInterfaceExternalModels(registry);
   bufferization::func_ext::registerBufferizableOpInterfaceExternalModels(registry);
   linalg::registerAllDialectInterfaceImplementations(registry);
@@ -102,7 +104,8 @@ void registerGenericKernelDialects(DialectRegistry &registry) {
 
 namespace {
 struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
-  Option<int64_t> tile{*this, "tile", llvm::cl::desc("elements of a full piece"), llvm::cl::init(64)};
+  Option<int64_t> tile{*this, "tile", llvm::cl::desc("elements of a full piece"),
+                       llvm::cl::init(64)};
   Option<int64_t> lanes{*this, "lanes", llvm::cl::desc("a piece is a multiple of this"),
                         llvm::cl::init(16)};
   Option<bool> keepBF16{*this, "keep-bf16", llvm::cl::desc("leave roundings to bf16 to the target"),
@@ -115,7 +118,8 @@ void registerGenericKernelPasses() {
   PassPipelineRegistration<PipelineOptions>(
       "dsv2-generic-kernel", "lower kernels in row form to loops and vectors",
       [](OpPassManager &pm, const PipelineOptions &options) {
-        buildGenericKernelPipeline(pm, GenericOptions{options.tile, options.lanes, options.keepBF16});
+        buildGenericKernelPipeline(pm,
+                                   GenericOptions{options.tile, options.lanes, options.keepBF16});
       });
 }
 

@@ -1,10 +1,10 @@
-//===- GenericTile.cpp - Cut linalg ops into pieces of one vector ----------------------------------===//
+//===- GenericTile.cpp - Cut linalg ops into pieces of one vector ---------===//
 //
 // Parallel tails are peeled from the loop, reduction tails are split off before tiling: splitting a
-// parallel dimension would copy the output, and peeling cannot cut a reduction whose partial sums are a
-// whole piece wide.
+// parallel dimension would copy the output, and peeling cannot cut a reduction whose partial sums
+// are a whole piece wide.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #include "lib/Codegen/Generic/Passes.h"
 
@@ -92,8 +92,9 @@ struct GenericTilePass : impl::GenericTilePassBase<GenericTilePass> {
     return success();
   }
 
-  // Splits off what a whole number of pieces leaves, as one piece of its own. The cuts are those of a parallel
-  // op of this width, so that what such an op has just stored is read back from registers.
+  // Splits off what a whole number of pieces leaves, as one piece of its own. The cuts are those of
+  // a parallel op of this width, so that what such an op has just stored is read back from
+  // registers.
   LogicalResult splitReduction(IRRewriter &rewriter, linalg::LinalgOp op, int64_t piece) {
     unsigned vector = vectorDimension(op);
     int64_t covered = op.getStaticLoopRanges()[vector] / piece * piece;
@@ -116,7 +117,8 @@ struct GenericTilePass : impl::GenericTilePassBase<GenericTilePass> {
       return failure();
     }
     int64_t piece = pieceOf(width);
-    return width % piece == 0 ? tileReduction(rewriter, op, piece) : splitReduction(rewriter, op, piece);
+    return width % piece == 0 ? tileReduction(rewriter, op, piece)
+                              : splitReduction(rewriter, op, piece);
   }
 
   void runOnOperation() override {

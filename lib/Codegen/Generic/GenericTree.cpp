@@ -1,9 +1,9 @@
-//===- GenericTree.cpp - Reductions, exponentials and roundings as plain arithmetic -----------------===//
+//===- GenericTree.cpp - Reductions, exponentials and roundings as plain arithmetic ---===//
 //
-// What LLVM would turn into a call, a sequential chain or scalar code is written out here, once for all
-// targets. See Passes.td for the three rewrites and why each is needed.
+// What LLVM would turn into a call, a sequential chain or scalar code is written out here, once for
+// all targets. See Passes.td for the three rewrites and why each is needed.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #include "lib/Codegen/Generic/Passes.h"
 
@@ -27,7 +27,8 @@ static Value lanes(OpBuilder &b, Location loc, Value x, int64_t from, int64_t co
   return vector::ShuffleOp::create(b, loc, x, x, mask);
 }
 
-// Halves onto halves for the largest power of two, then the rest likewise; the parts in ascending order.
+// Halves onto halves for the largest power of two, then the rest likewise; the parts in ascending
+// order.
 static void writeAsTree(vector::ReductionOp op) {
   OpBuilder b(op);
   Location loc = op.getLoc();
@@ -35,7 +36,8 @@ static void writeAsTree(vector::ReductionOp op) {
   Value result = op.getAcc();
   for (int64_t at = 0; at < width;) {
     int64_t count = llvm::bit_floor(static_cast<uint64_t>(width - at));
-    Value part = at == 0 && count == width ? op.getVector() : lanes(b, loc, op.getVector(), at, count);
+    Value part =
+        at == 0 && count == width ? op.getVector() : lanes(b, loc, op.getVector(), at, count);
     at += count;
     while (count > 1) {
       count /= 2;
@@ -67,11 +69,14 @@ static void writeAsIntegers(arith::TruncFOp op) {
     return arith::ConstantOp::create(b, loc, attr);
   };
   Value bits = arith::BitcastOp::create(b, loc, i32, op.getIn());
-  Value last = arith::AndIOp::create(b, loc, arith::ShRUIOp::create(b, loc, bits, constant(16)), constant(1));
-  Value sum = arith::AddIOp::create(b, loc, arith::AddIOp::create(b, loc, bits, constant(0x7fff)), last);
+  Value last = arith::AndIOp::create(b, loc, arith::ShRUIOp::create(b, loc, bits, constant(16)),
+                                     constant(1));
+  Value sum =
+      arith::AddIOp::create(b, loc, arith::AddIOp::create(b, loc, bits, constant(0x7fff)), last);
   Value rounded = arith::ShRUIOp::create(b, loc, sum, constant(16));
   Value isNan = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, op.getIn(), op.getIn());
-  Value quiet = arith::AndIOp::create(b, loc, arith::ExtSIOp::create(b, loc, i32, isNan), constant(0x7fc0));
+  Value quiet =
+      arith::AndIOp::create(b, loc, arith::ExtSIOp::create(b, loc, i32, isNan), constant(0x7fc0));
   Value kept = arith::OrIOp::create(b, loc, rounded, quiet);
   Value half = arith::TruncIOp::create(b, loc, like(b.getIntegerType(16)), kept);
   Value result = arith::BitcastOp::create(b, loc, op.getType(), half);
@@ -106,7 +111,8 @@ struct GenericTreePass : impl::GenericTreePassBase<GenericTreePass> {
       }
     }
     RewritePatternSet patterns(&getContext());
-    populateMathPolynomialApproximationPatterns(patterns, [](StringRef name) { return name == "math.exp"; });
+    populateMathPolynomialApproximationPatterns(patterns,
+                                                [](StringRef name) { return name == "math.exp"; });
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) {
       getOperation().emitError("expansion of exponentials did not converge");
       signalPassFailure();

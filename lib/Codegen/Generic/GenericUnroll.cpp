@@ -1,8 +1,8 @@
-//===- GenericUnroll.cpp - Unroll innermost loops of few trips --------------------------------------===//
+//===- GenericUnroll.cpp - Unroll innermost loops of few trips ------------===//
 //
 // Runs before bufferization, where an unrolled chain of slices still folds.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #include "lib/Codegen/Generic/Passes.h"
 

@@ -1,9 +1,10 @@
-//===- GenericVectorize.cpp - Pieces of linalg become vector ops ------------------------------------===//
+//===- GenericVectorize.cpp - Pieces of linalg become vector ops ----------===//
 //
-// Upstream's vectorizer on static shapes, then the few patterns without which its result is scalarised
-// later: a reduction over a dimension of extent one, transfers of one element, leading unit dimensions.
+// Upstream's vectorizer on static shapes, then the few patterns without which its result is
+// scalarised later: a reduction over a dimension of extent one, transfers of one element, leading
+// unit dimensions.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #include "lib/Codegen/Generic/Passes.h"
 
@@ -19,7 +20,8 @@ namespace mlir::dsv2 {
 #define GEN_PASS_DEF_GENERICVECTORIZEPASS
 #include "lib/Codegen/Generic/Passes.h.inc"
 
-// A reduction over dimensions of extent one is one addition; upstream would take it apart by element.
+// A reduction over dimensions of extent one is one addition; upstream would take it apart by
+// element.
 static void rewriteUnitReductions(func::FuncOp function, RewriterBase &rewriter) {
   SmallVector<vector::MultiDimReductionOp> reductions;
   function.walk([&](vector::MultiDimReductionOp op) {

@@ -1,8 +1,8 @@
-//===- Passes.h - The linalg route of generic kernels --------------------------------------------===//
+//===- Passes.h - The linalg route of generic kernels ---------------------===//
 //
 // Declarations that TableGen writes from Passes.td.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #ifndef DSV2_CODEGEN_GENERIC_PASSES_H
 #define DSV2_CODEGEN_GENERIC_PASSES_H

@@ -1,9 +1,9 @@
-//===- Passes.td - The linalg route of generic kernels ------------------------------------------===//
+//===- Passes.td - The linalg route of generic kernels --------------------===//
 //
 // One pass per file, named like it. GenericPipeline.h says in which order they run, between which
 // upstream passes, and what a function has to look like at either end.
 //
-//===---------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #ifndef DSV2_CODEGEN_GENERIC_PASSES_TD
 #define DSV2_CODEGEN_GENERIC_PASSES_TD

@@ -1,10 +1,11 @@
-//===- RopeRow.cpp - Rotary embedding of one row ---------------------------------------------------===//
+//===- RopeRow.cpp - Rotary embedding of one row --------------------------===//
 //
-// Halves are two slices, so plain linalg. Adjacent pairs are not: slices of stride two are scalarised (45
-// times slower), and pairs taken as 64-bit integers need an even stride. So a head is read as one vector,
-// taken apart and put together again by the vector ops made for it, whatever the target's width is.
+// Halves are two slices, so plain linalg. Adjacent pairs are not: slices of stride two are
+// scalarised (45 times slower), and pairs taken as 64-bit integers need an even stride. So a head
+// is read as one vector, taken apart and put together again by the vector ops made for it, whatever
+// the target's width is.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #include "lib/Conversion/DSV2ToLinalg/RowOps.h"
 
@@ -43,11 +44,13 @@ static Value readVector(OpBuilder &b, Location loc, Value tensor, ValueRange at,
 
 static Value writeVector(OpBuilder &b, Location loc, Value vector, Value tensor, ValueRange at) {
   SmallVector<bool> inBounds{true};
-  return vector::TransferWriteOp::create(b, loc, vector, tensor, at, ArrayRef<bool>(inBounds)).getResult();
+  return vector::TransferWriteOp::create(b, loc, vector, tensor, at, ArrayRef<bool>(inBounds))
+      .getResult();
 }
 
 // first * cos - second * sin, second * cos + first * sin
-static std::pair<Value, Value> rotate(OpBuilder &b, Location loc, Value first, Value second, Angles angles) {
+static std::pair<Value, Value> rotate(OpBuilder &b, Location loc, Value first, Value second,
+                                      Angles angles) {
   Value fc = arith::MulFOp::create(b, loc, first, angles.cos);
   Value ss = arith::MulFOp::create(b, loc, second, angles.sin);
   Value sc = arith::MulFOp::create(b, loc, second, angles.cos);
@@ -55,8 +58,8 @@ static std::pair<Value, Value> rotate(OpBuilder &b, Location loc, Value first, V
   return {arith::SubFOp::create(b, loc, fc, ss), arith::AddFOp::create(b, loc, sc, fs)};
 }
 
-static Value rotateHead(OpBuilder &b, Location loc, Value x, Value into, SmallVector<Value> at, Angles angles,
-                        RotationPairs pairs) {
+static Value rotateHead(OpBuilder &b, Location loc, Value x, Value into, SmallVector<Value> at,
+                        Angles angles, RotationPairs pairs) {
   auto type = cast<RankedTensorType>(x.getType());
   int64_t width = type.getShape().back();
   Type f32 = b.getF32Type();
@@ -102,7 +105,8 @@ Value buildRope(RowKernel &k, Value x, Value cos, Value sin, RotationPairs pairs
   auto loop = scf::ForOp::create(
       b, loc, zero, heads, one, ValueRange{empty},
       [&](OpBuilder &inner, Location l, Value head, ValueRange into) {
-        scf::YieldOp::create(inner, l, rotateHead(inner, l, x, into[0], {head, zero}, angles, pairs));
+        scf::YieldOp::create(inner, l,
+                             rotateHead(inner, l, x, into[0], {head, zero}, angles, pairs));
       });
   return loop.getResult(0);
 }

@@ -1,11 +1,11 @@
-//===- RowKernel.cpp - Compose a row-wise kernel --------------------------------------------------===//
+//===- RowKernel.cpp - Compose a row-wise kernel --------------------------===//
 //
-// Every slot is a flat memref of one element type; every layout asked of it becomes one static strided
-// view. Scalars are loaded at the top of the loop body, so that each row op may be moved onto the slice
-// it is stored to; insert_slices are written only when the loop is closed, because bufferization copies
-// a row that is read after it was inserted.
+// Every slot is a flat memref of one element type; every layout asked of it becomes one static
+// strided view. Scalars are loaded at the top of the loop body, so that each row op may be moved
+// onto the slice it is stored to; insert_slices are written only when the loop is closed, because
+// bufferization copies a row that is read after it was inserted.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #include "lib/Conversion/DSV2ToLinalg/RowKernel.h"
 
@@ -25,8 +25,8 @@ static constexpr int64_t kRows = 65536;
 static constexpr int64_t kScratchAlignment = 64;
 
 static bool sameLayout(const RowLayout &a, const RowLayout &b) {
-  return a.element == b.element && a.width == b.width && a.stride == b.stride && a.offset == b.offset &&
-         a.heads == b.heads && a.headStride == b.headStride;
+  return a.element == b.element && a.width == b.width && a.stride == b.stride &&
+         a.offset == b.offset && a.heads == b.heads && a.headStride == b.headStride;
 }
 
 static RowLayout normalized(RowLayout layout) {
@@ -45,7 +45,8 @@ RowKernel::RowKernel(MLIRContext *context, StringRef name)
   b.setInsertionPointToStart(module->getBody());
   Type index = b.getIndexType();
   Type scratch = MemRefType::get({1}, b.getI8Type());
-  function = func::FuncOp::create(b, location, name, b.getFunctionType({index, index, scratch}, {}));
+  function =
+      func::FuncOp::create(b, location, name, b.getFunctionType({index, index, scratch}, {}));
   Block *entry = function.addEntryBlock();
   b.setInsertionPointToStart(entry);
   Value one = arith::ConstantIndexOp::create(b, location, 1);
@@ -129,8 +130,8 @@ Value RowKernel::slice(const View &view, Value row) {
   offsets.push_back(b.getIndexAttr(0));
   sizes.push_back(b.getIndexAttr(view.layout.width));
   SmallVector<OpFoldResult> strides(offsets.size(), b.getIndexAttr(1));
-  return tensor::ExtractSliceOp::create(b, location, rowType(view.layout), view.tensor, offsets, sizes,
-                                        strides);
+  return tensor::ExtractSliceOp::create(b, location, rowType(view.layout), view.tensor, offsets,
+                                        sizes, strides);
 }
 
 Value RowKernel::load(unsigned slot, const RowLayout &layout, Value row) {
@@ -196,17 +197,18 @@ Value RowKernel::map(ValueRange rows, Type element, Body body) {
   }
   maps.push_back(whole);
   SmallVector<utils::IteratorType> iterators(rank, utils::IteratorType::parallel);
-  auto generic = linalg::GenericOp::create(
-      b, location, TypeRange{RankedTensorType::get(shape, element)}, rows,
-      ValueRange{emptyRow(shape, element)}, maps, iterators,
-      [&](OpBuilder &inner, Location loc, ValueRange arguments) {
-        SmallVector<Value> scalars;
-        for (Value argument : arguments.drop_back()) {
-          scalars.push_back(widened(inner, loc, argument));
-        }
-        Value result = convertFloat(inner, loc, body(inner, loc, scalars), element);
-        linalg::YieldOp::create(inner, loc, result);
-      });
+  auto generic =
+      linalg::GenericOp::create(b, location, TypeRange{RankedTensorType::get(shape, element)}, rows,
+                                ValueRange{emptyRow(shape, element)}, maps, iterators,
+                                [&](OpBuilder &inner, Location loc, ValueRange arguments) {
+                                  SmallVector<Value> scalars;
+                                  for (Value argument : arguments.drop_back()) {
+                                    scalars.push_back(widened(inner, loc, argument));
+                                  }
+                                  Value result =
+                                      convertFloat(inner, loc, body(inner, loc, scalars), element);
+                                  linalg::YieldOp::create(inner, loc, result);
+                                });
   return generic.getResult(0);
 }
 
@@ -248,8 +250,8 @@ static OpOperand *openDestination(Value value) {
   return destination && destination->get().getDefiningOp<tensor::EmptyOp>() ? destination : nullptr;
 }
 
-// An op that reads the very row it is stored to reads it through its output: two names for one row would
-// look like a read after a write once the op is a loop.
+// An op that reads the very row it is stored to reads it through its output: two names for one row
+// would look like a read after a write once the op is a loop.
 static void readThroughOutput(linalg::GenericOp generic, tensor::ExtractSliceOp destination) {
   for (OpOperand *input : generic.getDpsInputOperands()) {
     auto load = input->get().getDefiningOp<tensor::ExtractSliceOp>();
@@ -307,7 +309,8 @@ void RowKernel::storeZero(unsigned slot, const RowLayout &layout, Value row) {
   size_t index = view(slot, layout);
   Value zero = constant(cast<TypedAttr>(b.getZeroAttr(layout.element)));
   Value target = slice(views[index], row);
-  Value filled = linalg::FillOp::create(b, location, ValueRange{zero}, ValueRange{target}).getResult(0);
+  Value filled =
+      linalg::FillOp::create(b, location, ValueRange{zero}, ValueRange{target}).getResult(0);
   views[index].written = true;
   stores.push_back({filled, index, row});
 }
@@ -327,8 +330,8 @@ Value RowKernel::keep(Value value) {
   llvm::append_range(shape, type.getShape());
   Value scratch = function.getArguments().back();
   Value shift = arith::ConstantIndexOp::create(b, location, scratchSize);
-  Value memory = memref::ViewOp::create(b, location, MemRefType::get(shape, layout.element), scratch,
-                                        shift, ValueRange{});
+  Value memory = memref::ViewOp::create(b, location, MemRefType::get(shape, layout.element),
+                                        scratch, shift, ValueRange{});
   Value tensor = bufferization::ToTensorOp::create(
       b, location, RankedTensorType::get(shape, layout.element), memory, /*restrict=*/true,
       /*writable=*/false);
@@ -360,8 +363,9 @@ OwningOpRef<ModuleOp> RowKernel::finish() {
     for (const Store &store : stores) {
       const View &view = views[store.view];
       Value &into = results[position[store.view]];
-      SmallVector<OpFoldResult> offsets{store.row ? OpFoldResult(store.row)
-                                                  : OpFoldResult(arguments[0].getOwner()->getArgument(0))};
+      SmallVector<OpFoldResult> offsets{
+          store.row ? OpFoldResult(store.row)
+                    : OpFoldResult(arguments[0].getOwner()->getArgument(0))};
       SmallVector<OpFoldResult> sizes{inner.getIndexAttr(1)};
       for (int64_t extent : rowType(view.layout).getShape()) {
         offsets.push_back(inner.getIndexAttr(0));

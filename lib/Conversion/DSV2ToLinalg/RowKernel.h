@@ -1,18 +1,20 @@
-//===- RowKernel.h - Compose a row-wise kernel ----------------------------------------------------===//
+//===- RowKernel.h - Compose a row-wise kernel ----------------------------===//
 //
-// Hides what every row-wise kernel has in common: slots (one pointer each), the loop over rows, views of a
-// row, destination passing. A kernel is a composition of loads, row ops (RowOps.h) and stores:
+// Hides what every row-wise kernel has in common: slots (one pointer each), the loop over rows,
+// views of a row, destination passing. A kernel is a composition of loads, row ops (RowOps.h) and
+// stores:
 //
 //   RowKernel k(context, "add_rms_norm");
-//   unsigned x = k.addSlot("x"), d = k.addSlot("delta"), w = k.addSlot("weight"), o = k.addSlot("out");
-//   Value h = buildAdd(k, k.load(x, {f32, 2048, 2048}), k.load(d, {f32, 2048, 2048}));
-//   k.store(h, x, {f32, 2048, 2048});                          // in place: one slot, read and written
-//   k.store(buildRmsNorm(k, h, k.loadVector(w, f32, 2048), 1e-6), o, {bf16, 2048, 2048});  // rounds
-//   OwningOpRef<ModuleOp> module = k.finish();                 // one func.func in row form
+//   unsigned x = k.addSlot("x"), d = k.addSlot("delta"), w = k.addSlot("weight"), o =
+//   k.addSlot("out"); Value h = buildAdd(k, k.load(x, {f32, 2048, 2048}), k.load(d, {f32, 2048,
+//   2048})); k.store(h, x, {f32, 2048, 2048});                          // in place: one slot, read
+//   and written k.store(buildRmsNorm(k, h, k.loadVector(w, f32, 2048), 1e-6), o, {bf16, 2048,
+//   2048});  // rounds OwningOpRef<ModuleOp> module = k.finish();                 // one func.func
+//   in row form
 //
 // The dispatch passes one argument per slot, in the order of addSlot; items = rows of the launch.
-// A slot that is both read and written must use the same layout for both. A value that has two readers
-// and is stored nowhere needs memory: give it a place by keep().
+// A slot that is both read and written must use the same layout for both. A value that has two
+// readers and is stored nowhere needs memory: give it a place by keep().
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -52,8 +54,8 @@ public:
   unsigned addSlot(StringRef name);
   ArrayRef<std::string> slots() const { return slotNames; }
 
-  /// The row of this item: tensor<width> or tensor<heads x width>. With `row`, that row of the buffer
-  /// instead (an index made by loadIndex): tables, caches, gathers.
+  /// The row of this item: tensor<width> or tensor<heads x width>. With `row`, that row of the
+  /// buffer instead (an index made by loadIndex): tables, caches, gathers.
   Value load(unsigned slot, const RowLayout &layout, Value row = nullptr);
   /// A vector all rows share, such as the weight of a norm: tensor<width>.
   Value loadVector(unsigned slot, Type element, int64_t width);
@@ -69,7 +71,8 @@ public:
   /// Gives an intermediate row a place in the worker's scratch memory: readers then share it.
   Value keep(Value value);
 
-  /// Elementwise over rows of one shape; a rank-1 row beside rank-2 ones is repeated for every head.
+  /// Elementwise over rows of one shape; a rank-1 row beside rank-2 ones is repeated for every
+  /// head.
   Value map(ValueRange rows, Type element, Body body);
   /// Sum over a rank-1 row of body(element), as f32, in the order the tiles give.
   Value reduceSum(Value row, Body body);

@@ -1,9 +1,9 @@
-//===- RowOps.cpp - The row-wise dsv2 ops on rows of a RowKernel ----------------------------------===//
+//===- RowOps.cpp - The row-wise dsv2 ops on rows of a RowKernel ----------===//
 //
 // Each op in the plainest form that linalg knows. What is fused, tiled and vectorized is decided by
 // lib/Codegen/Generic; rope is in RopeRow.cpp.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #include "lib/Conversion/DSV2ToLinalg/RowOps.h"
 
@@ -19,9 +19,10 @@ Value buildEmbed(RowKernel &k, unsigned tokens, unsigned table, Type element, in
 }
 
 Value buildAdd(RowKernel &k, Value a, Value b) {
-  return k.map({a, b}, k.builder().getF32Type(), [](OpBuilder &inner, Location loc, ValueRange s) -> Value {
-    return arith::AddFOp::create(inner, loc, s[0], s[1]);
-  });
+  return k.map({a, b}, k.builder().getF32Type(),
+               [](OpBuilder &inner, Location loc, ValueRange s) -> Value {
+                 return arith::AddFOp::create(inner, loc, s[0], s[1]);
+               });
 }
 
 Value buildRmsNorm(RowKernel &k, Value x, Value weight, double eps) {
@@ -36,10 +37,11 @@ Value buildRmsNorm(RowKernel &k, Value x, Value weight, double eps) {
   Value shifted = arith::AddFOp::create(b, loc, mean, k.constantF32(eps));
   Value root = math::SqrtOp::create(b, loc, shifted);
   Value scale = arith::DivFOp::create(b, loc, k.constantF32(1.0), root);
-  return k.map({x, weight}, b.getF32Type(), [&](OpBuilder &inner, Location l, ValueRange s) -> Value {
-    Value normal = arith::MulFOp::create(inner, l, s[0], scale);
-    return arith::MulFOp::create(inner, l, normal, s[1]);
-  });
+  return k.map({x, weight}, b.getF32Type(),
+               [&](OpBuilder &inner, Location l, ValueRange s) -> Value {
+                 Value normal = arith::MulFOp::create(inner, l, s[0], scale);
+                 return arith::MulFOp::create(inner, l, normal, s[1]);
+               });
 }
 
 Value buildSwiGLU(RowKernel &k, Value gate, Value up) {

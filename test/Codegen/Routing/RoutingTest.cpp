@@ -1,9 +1,9 @@
-//===- RoutingTest.cpp - Choice and order of experts on every tier ----------------------------------===//
+//===- RoutingTest.cpp - Choice and order of experts on every tier --------===//
 //
-// The gate against plain f64 loops: the ids must be the very same, ties included. The sort against its
-// definition.
+// The gate against plain f64 loops: the ids must be the very same, ties included. The sort against
+// its definition.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #include "lib/Codegen/GateTopK.h"
 #include "lib/Codegen/SortExperts.h"
@@ -58,7 +58,8 @@ protected:
   }
 
   // Builders that need no tiles never touch the emitter.
-  FailureOr<KernelImage> compile(const TargetBackend &target, KernelBuilder builder, DictionaryAttr spec) {
+  FailureOr<KernelImage> compile(const TargetBackend &target, KernelBuilder builder,
+                                 DictionaryAttr spec) {
     KernelRequest request{"k", spec, UnknownLoc::get(&context)};
     std::unique_ptr<TileEmitter> emitter = target.createEmitter(&context);
     FailureOr<BuiltKernel> built = builder(request, *emitter);
@@ -95,7 +96,8 @@ std::vector<int> choose(const Gate &gate, const float *logits) {
   for (int64_t i = 0; i < gate.keep; ++i) {
     kept[groups[i]] = true;
   }
-  ids.erase(std::remove_if(ids.begin(), ids.end(), [&](int id) { return !kept[id / size]; }), ids.end());
+  ids.erase(std::remove_if(ids.begin(), ids.end(), [&](int id) { return !kept[id / size]; }),
+            ids.end());
   std::sort(ids.begin(), ids.end(),
             [&](int a, int b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
   ids.resize(gate.topK);
@@ -103,8 +105,8 @@ std::vector<int> choose(const Gate &gate, const float *logits) {
 }
 
 void RoutingTest::gate(const Gate &gate, int64_t rows, bool ties) {
-  SCOPED_TRACE("experts " + std::to_string(gate.experts) + " groups " + std::to_string(gate.groups) +
-               (ties ? " with ties" : ""));
+  SCOPED_TRACE("experts " + std::to_string(gate.experts) + " groups " +
+               std::to_string(gate.groups) + (ties ? " with ties" : ""));
   FlushDenormals flush;
   int64_t slots = gate.topK + gate.shared;
   std::mt19937 engine(7);
@@ -129,7 +131,8 @@ void RoutingTest::gate(const Gate &gate, int64_t rows, bool ties) {
     for (bool replaying : {false, true}) {
       std::memset(weights.data(), 0xff, weights.size() * 4);
       std::memset(ids.data(), 0xff, ids.size() * 4);
-      uint64_t values[] = {logits.slot(), weights.slot(), ids.slot(), replaying ? replay.slot() : 0, replaying};
+      uint64_t values[] = {logits.slot(), weights.slot(), ids.slot(), replaying ? replay.slot() : 0,
+                           replaying};
       loaded.find("k")(values, 0, rows / 2, scratch.data());
       loaded.find("k")(values, rows / 2, rows, scratch.data());
       for (int64_t t = 0; t < rows; ++t) {
@@ -152,9 +155,11 @@ void RoutingTest::gate(const Gate &gate, int64_t rows, bool ties) {
           double weight = 1;
           if (routed) {
             weight = std::exp(in[id] - top) / total;
-            weight = gate.normalize && gate.topK > 1 ? weight / (chosen + 1e-20) : weight * gate.scale;
+            weight =
+                gate.normalize && gate.topK > 1 ? weight / (chosen + 1e-20) : weight * gate.scale;
           }
-          ASSERT_NEAR(weights[t * slots + s], weight, 1e-6 * weight) << name << " row " << t << " slot " << s;
+          ASSERT_NEAR(weights[t * slots + s], weight, 1e-6 * weight)
+              << name << " row " << t << " slot " << s;
         }
       }
     }
@@ -178,7 +183,8 @@ TEST_F(RoutingTest, GateOfOddShapes) {
 // Whatever the logits are, ids stay in range: later kernels index memory by them.
 TEST_F(RoutingTest, GateOfNanStaysInRange) {
   Gate gate{10, 3, 2, 1, 0, false, 1.0};
-  for (float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+  for (float bad :
+       {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
     FailureOr<KernelImage> image = compile(*targets.lookup("x86-64-v3"), buildGateTopK, spec(gate));
     ASSERT_TRUE(succeeded(image)) << message;
     LoadedImage loaded(*image);
@@ -203,22 +209,26 @@ TEST_F(RoutingTest, GateOfNanStaysInRange) {
 TEST_F(RoutingTest, WrongSpecsAreNamed) {
   const TargetBackend *target = targets.lookup("x86-64-v3");
   EXPECT_TRUE(failed(compile(*target, buildGateTopK, spec({10, 3, 4, 1, 0, false, 1.0}))));
-  EXPECT_NE(message.find("builder 'gate_topk', field 'groups': is 4, expected a divisor of experts = 10"),
-            std::string::npos)
+  EXPECT_NE(
+      message.find("builder 'gate_topk', field 'groups': is 4, expected a divisor of experts = 10"),
+      std::string::npos)
       << message;
   EXPECT_TRUE(failed(compile(*target, buildGateTopK, spec({10, 6, 5, 2, 0, false, 1.0}))));
-  EXPECT_NE(message.find("field 'top_k': is 6, expected at most the 4 experts"), std::string::npos) << message;
+  EXPECT_NE(message.find("field 'top_k': is 6, expected at most the 4 experts"), std::string::npos)
+      << message;
 }
 
 TEST_F(RoutingTest, Sort) {
   struct Case {
     int64_t experts, slots, rows;
   };
-  for (Case c : {Case{162, 8, 1}, Case{66, 8, 40}, Case{5, 1, 7}, Case{9, 5, 0}, Case{64, 6, 3000}}) {
+  for (Case c :
+       {Case{162, 8, 1}, Case{66, 8, 40}, Case{5, 1, 7}, Case{9, 5, 0}, Case{64, 6, 3000}}) {
     SCOPED_TRACE("experts " + std::to_string(c.experts) + " rows " + std::to_string(c.rows));
     Builder b(&context);
-    DictionaryAttr spec = b.getDictionaryAttr({b.getNamedAttr("experts", b.getI64IntegerAttr(c.experts)),
-                                               b.getNamedAttr("slots", b.getI64IntegerAttr(c.slots))});
+    DictionaryAttr spec =
+        b.getDictionaryAttr({b.getNamedAttr("experts", b.getI64IntegerAttr(c.experts)),
+                             b.getNamedAttr("slots", b.getI64IntegerAttr(c.slots))});
     int64_t assignments = c.rows * c.slots;
     std::mt19937 engine(3);
     Buffer<int32_t> ids(assignments), count(1), order(assignments), position(assignments);
@@ -236,7 +246,8 @@ TEST_F(RoutingTest, Sort) {
       Buffer<char> scratch(scratchBytes);
       int64_t bound = std::min(c.experts, assignments);
       Buffer<int32_t> list(bound * 3 + 1, 0x55);
-      uint64_t values[] = {ids.slot(), list.slot(), count.slot(), order.slot(), position.slot(), uint64_t(c.rows)};
+      uint64_t values[] = {ids.slot(),   list.slot(),     count.slot(),
+                           order.slot(), position.slot(), uint64_t(c.rows)};
       count[0] = -1;
       loaded.find("k")(values, 1, 1, scratch.data());
       ASSERT_EQ(count[0], -1) << name << ": no item, no write";

@@ -1,8 +1,8 @@
-//===- MoveRowsTest.cpp - Rope, cache append, slot sums and moved rows against f64 loops -------------===//
+//===- MoveRowsTest.cpp - Rope, cache append, slot sums and moved rows against f64 loops ---===//
 //
 // Strides, offsets and head counts that are odd on purpose: nothing may rely on an aligned row.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #include "test/Conversion/DSV2ToLinalg/RowKernelTest.h"
 
@@ -22,14 +22,16 @@ protected:
     int64_t headStride = nope + width, stride = heads * headStride, pad = 2;
     int64_t outHead = width + pad, outStride = heads * outHead;
     std::vector<float> x0 = random(kRows * stride, 1), angles = random(kRows * width / 2, 2);
-    Buffer<float> x(kRows * stride), cos(angles.size()), sin(angles.size()), wide(kRows * outStride);
+    Buffer<float> x(kRows * stride), cos(angles.size()), sin(angles.size()),
+        wide(kRows * outStride);
     Buffer<uint16_t> half(kRows * outStride);
     mlir::Type element = narrow ? bf16 : f32;
     auto compose = [&](RowKernel &k) {
-      unsigned xs = k.addSlot("x"), cs = k.addSlot("cos"), ss = k.addSlot("sin"), os = k.addSlot("out");
+      unsigned xs = k.addSlot("x"), cs = k.addSlot("cos"), ss = k.addSlot("sin"),
+               os = k.addSlot("out");
       Value row = k.load(xs, {f32, width, stride, nope, heads, headStride});
-      Value y = buildRope(k, row, k.load(cs, {f32, width / 2, width / 2}), k.load(ss, {f32, width / 2, width / 2}),
-                          pairs, element);
+      Value y = buildRope(k, row, k.load(cs, {f32, width / 2, width / 2}),
+                          k.load(ss, {f32, width / 2, width / 2}), pairs, element);
       k.store(y, os, RowLayout{element, width, outStride, 0, heads, outHead, pad});
     };
     auto slots = [&] {
@@ -38,7 +40,8 @@ protected:
         cos[i] = std::cos(angles[i]);
         sin[i] = std::sin(angles[i]);
       }
-      return std::vector<uint64_t>{x.slot(), cos.slot(), sin.slot(), narrow ? half.slot() : wide.slot()};
+      return std::vector<uint64_t>{x.slot(), cos.slot(), sin.slot(),
+                                   narrow ? half.slot() : wide.slot()};
     };
     auto check = [&](const std::string &name) {
       for (int64_t row = 0; row < kRows; ++row) {
@@ -52,7 +55,8 @@ protected:
               bool adjacent = pairs == RotationPairs::Adjacent;
               int64_t pair = adjacent ? j / 2 : j % (width / 2);
               bool second = adjacent ? j % 2 == 1 : j >= width / 2;
-              double a = in[adjacent ? 2 * pair : pair], b = in[adjacent ? 2 * pair + 1 : pair + width / 2];
+              double a = in[adjacent ? 2 * pair : pair],
+                     b = in[adjacent ? 2 * pair + 1 : pair + width / 2];
               double c = cos[row * width / 2 + pair], s = sin[row * width / 2 + pair];
               expected = second ? b * c + a * s : a * c - b * s;
             }
@@ -62,7 +66,8 @@ protected:
         }
       }
     };
-    runEverywhere(compose, kRows, slots, check, [&] { return narrow ? bytesOf(half) : bytesOf(wide); });
+    runEverywhere(compose, kRows, slots, check,
+                  [&] { return narrow ? bytesOf(half) : bytesOf(wide); });
   }
 };
 
@@ -90,19 +95,22 @@ TEST_F(MoveRowsTest, CacheAppend) {
       constexpr int64_t kCacheRows = 7;
       int64_t stride = shape.latent + shape.rope;
       std::vector<float> x0 = random(kRows * stride, 3), w0 = random(shape.latent, 4);
-      Buffer<float> x(kRows * stride), w(shape.latent), cos(kRows * shape.rope / 2), sin(kRows * shape.rope / 2);
+      Buffer<float> x(kRows * stride), w(shape.latent), cos(kRows * shape.rope / 2),
+          sin(kRows * shape.rope / 2);
       Buffer<float> wide(kCacheRows * shape.rowElements, 0x11);
       Buffer<uint16_t> half(kCacheRows * shape.rowElements, 0x11);
       Buffer<int64_t> slot(kRows);
       mlir::Type element = narrow ? bf16 : f32;
       auto compose = [&](RowKernel &k) {
-        unsigned xs = k.addSlot("x"), ws = k.addSlot("weight"), cs = k.addSlot("cos"), ss = k.addSlot("sin");
+        unsigned xs = k.addSlot("x"), ws = k.addSlot("weight"), cs = k.addSlot("cos"),
+                 ss = k.addSlot("sin");
         unsigned table = k.addSlot("slot"), cache = k.addSlot("cache");
         Value latent = buildRmsNorm(k, k.load(xs, {f32, shape.latent, stride}),
                                     k.loadVector(ws, f32, shape.latent), 1e-6);
         Value key = buildRope(k, k.load(xs, {f32, shape.rope, stride, shape.latent}),
                               k.load(cs, {f32, shape.rope / 2, shape.rope / 2}),
-                              k.load(ss, {f32, shape.rope / 2, shape.rope / 2}), RotationPairs::Adjacent, element);
+                              k.load(ss, {f32, shape.rope / 2, shape.rope / 2}),
+                              RotationPairs::Adjacent, element);
         buildCacheAppend(k, latent, key, cache, element, shape.rowElements, table);
       };
       auto slots = [&] {
@@ -134,7 +142,8 @@ TEST_F(MoveRowsTest, CacheAppend) {
             } else if (j < stride) {
               int64_t pair = (j - shape.latent) / 2, at = row * shape.rope / 2 + pair;
               double a = in[shape.latent + 2 * pair], b = in[shape.latent + 2 * pair + 1];
-              expected = (j - shape.latent) % 2 ? b * cos[at] + a * sin[at] : a * cos[at] - b * sin[at];
+              expected =
+                  (j - shape.latent) % 2 ? b * cos[at] + a * sin[at] : a * cos[at] - b * sin[at];
             }
             int64_t at = slot[row] * shape.rowElements + j;
             ASSERT_NEAR(narrow ? fromBf16(half[at]) : wide[at], expected,
@@ -144,11 +153,13 @@ TEST_F(MoveRowsTest, CacheAppend) {
         }
         for (int64_t i = 0; i < kCacheRows * shape.rowElements; ++i) {
           if (!written[i / shape.rowElements]) {
-            ASSERT_TRUE(narrow ? half[i] == 0x1111 : wide[i] == wide[shape.rowElements]) << name << " element " << i;
+            ASSERT_TRUE(narrow ? half[i] == 0x1111 : wide[i] == wide[shape.rowElements])
+                << name << " element " << i;
           }
         }
       };
-      runEverywhere(compose, kRows, slots, check, [&] { return narrow ? bytesOf(half) : bytesOf(wide); });
+      runEverywhere(compose, kRows, slots, check,
+                    [&] { return narrow ? bytesOf(half) : bytesOf(wide); });
     }
   }
 }
@@ -160,13 +171,15 @@ TEST_F(MoveRowsTest, SlotSum) {
       for (bool narrow : {false, true}) {
         SCOPED_TRACE("width " + std::to_string(width) + " slots " + std::to_string(count));
         int64_t assignments = kRows * count;
-        std::vector<float> y0 = random(assignments * width, 5), w0 = random(assignments, 6), x0 = random(kRows * width, 7);
+        std::vector<float> y0 = random(assignments * width, 5), w0 = random(assignments, 6),
+                           x0 = random(kRows * width, 7);
         Buffer<float> y(assignments * width), w(assignments), x(kRows * width);
         Buffer<uint16_t> half(assignments * width);
         Buffer<int32_t> position(assignments);
         mlir::Type element = narrow ? bf16 : f32;
         auto compose = [&](RowKernel &k) {
-          unsigned ys = k.addSlot("y"), ws = k.addSlot("weights"), ps = k.addSlot("position"), xs = k.addSlot("x");
+          unsigned ys = k.addSlot("y"), ws = k.addSlot("weights"), ps = k.addSlot("position"),
+                   xs = k.addSlot("x");
           Value sum = buildSlotSum(k, ys, {element, width, width}, ws, ps, count);
           k.store(buildAdd(k, k.load(xs, {f32, width, width}), sum), xs, {f32, width, width});
         };
@@ -180,7 +193,8 @@ TEST_F(MoveRowsTest, SlotSum) {
           }
           std::copy(w0.begin(), w0.end(), w.data());
           std::copy(x0.begin(), x0.end(), x.data());
-          return std::vector<uint64_t>{narrow ? half.slot() : y.slot(), w.slot(), position.slot(), x.slot()};
+          return std::vector<uint64_t>{narrow ? half.slot() : y.slot(), w.slot(), position.slot(),
+                                       x.slot()};
         };
         auto check = [&](const std::string &name) {
           for (int64_t i = 0; i < kRows * width; ++i) {
@@ -208,16 +222,20 @@ TEST_F(MoveRowsTest, HeadsAndSelection) {
   for (Shape shape : {Shape{16, 128}, Shape{3, 37}, Shape{1, 5}, Shape{5, 20}}) {
     SCOPED_TRACE("heads " + std::to_string(shape.heads) + " width " + std::to_string(shape.width));
     int64_t rest = 9, headStride = shape.width + rest, stride = shape.heads * headStride;
-    int64_t outHead = (shape.width + 1) / 2 * 2, pad = outHead - shape.width, merged = shape.heads * shape.width;
+    int64_t outHead = (shape.width + 1) / 2 * 2, pad = outHead - shape.width,
+            merged = shape.heads * shape.width;
     std::vector<float> x0 = random(4 * stride, 8);
     Buffer<float> x(4 * stride), same(kRows * merged);
     Buffer<uint16_t> split(kRows * shape.heads * outHead);
     Buffer<int32_t> wanted(kRows);
     auto compose = [&](RowKernel &k) {
-      unsigned xs = k.addSlot("x"), ws = k.addSlot("wanted"), ms = k.addSlot("merged"), ss = k.addSlot("split");
-      Value row = buildSelectRows(k, xs, {f32, shape.width, stride, 0, shape.heads, headStride}, ws);
+      unsigned xs = k.addSlot("x"), ws = k.addSlot("wanted"), ms = k.addSlot("merged"),
+               ss = k.addSlot("split");
+      Value row =
+          buildSelectRows(k, xs, {f32, shape.width, stride, 0, shape.heads, headStride}, ws);
       k.store(row, ms, {f32, shape.width, merged, 0, shape.heads, shape.width});
-      k.store(row, ss, RowLayout{bf16, shape.width, shape.heads * outHead, 0, shape.heads, outHead, pad});
+      k.store(row, ss,
+              RowLayout{bf16, shape.width, shape.heads * outHead, 0, shape.heads, outHead, pad});
     };
     auto slots = [&] {
       std::copy(x0.begin(), x0.end(), x.data());
@@ -226,11 +244,13 @@ TEST_F(MoveRowsTest, HeadsAndSelection) {
     };
     auto check = [&](const std::string &name) {
       for (int64_t i = 0; i < kRows * shape.heads * outHead; ++i) {
-        int64_t row = i / (shape.heads * outHead), head = i / outHead % shape.heads, j = i % outHead;
+        int64_t row = i / (shape.heads * outHead), head = i / outHead % shape.heads,
+                j = i % outHead;
         float expected = j < shape.width ? x0[wanted[row] * stride + head * headStride + j] : 0.0f;
         ASSERT_EQ(split[i], toBf16(expected)) << name << " element " << i;
         if (j < shape.width) {
-          ASSERT_EQ(same[row * merged + head * shape.width + j], expected) << name << " element " << i;
+          ASSERT_EQ(same[row * merged + head * shape.width + j], expected)
+              << name << " element " << i;
         }
       }
     };
@@ -238,7 +258,8 @@ TEST_F(MoveRowsTest, HeadsAndSelection) {
   }
 }
 
-// An intermediate row with two readers and no buffer is refused, and lives in scratch once it is kept.
+// An intermediate row with two readers and no buffer is refused, and lives in scratch once it is
+// kept.
 TEST_F(MoveRowsTest, KeepGivesMemory) {
   int64_t width = 100;
   std::vector<float> x0 = random(kRows * width, 9), w0 = random(width, 10);

@@ -1,8 +1,8 @@
-//===- NormRowsTest.cpp - Norm, add, cast, SwiGLU and embedding against f64 loops -------------------===//
+//===- NormRowsTest.cpp - Norm, add, cast, SwiGLU and embedding against f64 loops ---===//
 //
 // Widths are those of real models and the odd ones that break tails.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #include "test/Conversion/DSV2ToLinalg/RowKernelTest.h"
 
@@ -24,11 +24,13 @@ TEST_F(NormRowsTest, AddNormCast) {
   for (int64_t width : kWidths) {
     SCOPED_TRACE("width " + std::to_string(width));
     int64_t stride = even(width);
-    std::vector<float> x0 = random(kRows * width, 1), d0 = random(kRows * width, 2), w0 = random(width, 3);
+    std::vector<float> x0 = random(kRows * width, 1), d0 = random(kRows * width, 2),
+                       w0 = random(width, 3);
     Buffer<float> x(kRows * width), d(kRows * width), w(width);
     Buffer<uint16_t> out(kRows * stride);
     auto compose = [&](RowKernel &k) {
-      unsigned xs = k.addSlot("x"), ds = k.addSlot("delta"), ws = k.addSlot("weight"), os = k.addSlot("out");
+      unsigned xs = k.addSlot("x"), ds = k.addSlot("delta"), ws = k.addSlot("weight"),
+               os = k.addSlot("out");
       Value h = buildAdd(k, k.load(xs, {f32, width, width}), k.load(ds, {f32, width, width}));
       k.store(h, xs, {f32, width, width});
       Value normal = buildRmsNorm(k, h, k.loadVector(ws, f32, width), 1e-6);
@@ -47,7 +49,8 @@ TEST_F(NormRowsTest, AddNormCast) {
         for (int64_t j = 0; j < width; ++j) {
           double h = double(x0[row * width + j]) + d0[row * width + j];
           sum += h * h;
-          ASSERT_NEAR(x[row * width + j], h, 1e-6 * std::fabs(h) + 1e-7) << name << " row " << row << " column " << j;
+          ASSERT_NEAR(x[row * width + j], h, 1e-6 * std::fabs(h) + 1e-7)
+              << name << " row " << row << " column " << j;
         }
         double scale = 1.0 / std::sqrt(sum / width + 1e-6);
         for (int64_t j = 0; j < width; ++j) {
@@ -94,7 +97,8 @@ TEST_F(NormRowsTest, NormOfPart) {
         }
         for (int64_t j = 0; j < width; ++j) {
           double y = in[j] / std::sqrt(sum / width + 1e-5) * w0[j];
-          ASSERT_NEAR(out[row * width + j], y, 1e-6 * std::fabs(y) + 1e-7) << name << " column " << j;
+          ASSERT_NEAR(out[row * width + j], y, 1e-6 * std::fabs(y) + 1e-7)
+              << name << " column " << j;
         }
       }
     };
@@ -114,7 +118,8 @@ TEST_F(NormRowsTest, SwiGLU) {
     Buffer<uint16_t> out(kRows * stride);
     auto compose = [&](RowKernel &k) {
       unsigned xs = k.addSlot("x"), os = k.addSlot("out");
-      Value y = buildSwiGLU(k, k.load(xs, {f32, width, 2 * width}), k.load(xs, {f32, width, 2 * width, width}));
+      Value y = buildSwiGLU(k, k.load(xs, {f32, width, 2 * width}),
+                            k.load(xs, {f32, width, 2 * width, width}));
       k.store(y, os, RowLayout{bf16, width, stride, 0, 0, 0, stride - width});
     };
     auto slots = [&] {
@@ -126,7 +131,8 @@ TEST_F(NormRowsTest, SwiGLU) {
         const float *in = &x0[row * 2 * width];
         for (int64_t j = 0; j < width; ++j) {
           double y = in[j] / (1 + std::exp(-double(in[j]))) * in[width + j];
-          ASSERT_NEAR(fromBf16(out[row * stride + j]), y, 0.0041 * std::fabs(y) + 1e-6) << name << " column " << j;
+          ASSERT_NEAR(fromBf16(out[row * stride + j]), y, 0.0041 * std::fabs(y) + 1e-6)
+              << name << " column " << j;
         }
       }
     };

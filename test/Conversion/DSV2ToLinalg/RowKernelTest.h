@@ -1,10 +1,10 @@
-//===- RowKernelTest.h - Row kernels on every tier ------------------------------------------------===//
+//===- RowKernelTest.h - Row kernels on every tier ------------------------===//
 //
-// Compiles a composition of row ops for every target of the build and runs it where the CPU can. Each
-// target's output goes to the test's own check; all targets must agree bit for bit, in one call over all rows
-// as in one call per row.
+// Compiles a composition of row ops for every target of the build and runs it where the CPU can.
+// Each target's output goes to the test's own check; all targets must agree bit for bit, in one
+// call over all rows as in one call per row.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #ifndef DSV2_TEST_CONVERSION_DSV2TOLINALG_ROWKERNELTEST_H
 #define DSV2_TEST_CONVERSION_DSV2TOLINALG_ROWKERNELTEST_H
@@ -33,10 +33,11 @@ protected:
     context.appendDialectRegistry(dialects);
     context.loadAllAvailableDialects();
     registerAllTargets(targets);
-    handler = std::make_unique<mlir::ScopedDiagnosticHandler>(&context, [this](mlir::Diagnostic &d) {
-      message += d.str() + "\n";
-      return mlir::success();
-    });
+    handler =
+        std::make_unique<mlir::ScopedDiagnosticHandler>(&context, [this](mlir::Diagnostic &d) {
+          message += d.str() + "\n";
+          return mlir::success();
+        });
     mlir::Builder b(&context);
     f32 = b.getF32Type();
     bf16 = b.getBF16Type();
@@ -65,9 +66,10 @@ protected:
     return target.serialize({*object}, module->getLoc());
   }
 
-  /// Runs `rows` rows on every target that this CPU has. `slots` makes fresh buffers and returns the slot
-  /// values; `output` reads the bytes that count, after `check` looked at them.
-  void runEverywhere(const Compose &compose, int64_t rows, const std::function<std::vector<uint64_t>()> &slots,
+  /// Runs `rows` rows on every target that this CPU has. `slots` makes fresh buffers and returns
+  /// the slot values; `output` reads the bytes that count, after `check` looked at them.
+  void runEverywhere(const Compose &compose, int64_t rows,
+                     const std::function<std::vector<uint64_t>()> &slots,
                      const std::function<void(const std::string &)> &check,
                      const std::function<std::vector<char>()> &output) {
     FlushDenormals flush;

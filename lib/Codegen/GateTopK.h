@@ -21,7 +21,7 @@
 // row's own logits. Ids are in [0, experts) whatever the logits and the recording hold, NaN
 // included.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_CODEGEN_GATETOPK_H
 #define DSV2_LIB_CODEGEN_GATETOPK_H
 

@@ -18,7 +18,7 @@
 //   }
 // with dialects func, scf, vector, memref, arith and math only; no allocation, copy or call.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #ifndef DSV2_CODEGEN_GENERIC_GENERICPIPELINE_H
 #define DSV2_CODEGEN_GENERIC_GENERICPIPELINE_H

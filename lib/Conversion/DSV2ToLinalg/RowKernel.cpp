@@ -317,10 +317,18 @@ void RowKernel::storeZero(unsigned slot, const RowLayout &layout, Value row) {
 
 Value RowKernel::keep(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
-  OpOperand *destination = openDestination(value);
+  kept.push_back({value, scratchSize});
+  int64_t bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
+  scratchSize += llvm::alignTo(bytes, kScratchAlignment);
+  return value;
+}
+
+void RowKernel::placeInScratch(const Kept &kept) {
+  OpOperand *destination = openDestination(kept.value);
   if (!destination) {
-    return value; // it has a place already
+    return; // it was stored, and its readers share that place
   }
+  auto type = cast<RankedTensorType>(kept.value.getType());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(loop);
   RowLayout layout{type.getElementType(), type.getShape().back(), type.getNumElements()};
@@ -329,24 +337,23 @@ Value RowKernel::keep(Value value) {
   SmallVector<int64_t> shape{1};
   llvm::append_range(shape, type.getShape());
   Value scratch = function.getArguments().back();
-  Value shift = arith::ConstantIndexOp::create(b, location, scratchSize);
+  Value shift = arith::ConstantIndexOp::create(b, location, kept.offset);
   Value memory = memref::ViewOp::create(b, location, MemRefType::get(shape, layout.element),
                                         scratch, shift, ValueRange{});
-  Value tensor = bufferization::ToTensorOp::create(
-      b, location, RankedTensorType::get(shape, layout.element), memory, /*restrict=*/true,
-      /*writable=*/false);
-  int64_t bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
-  scratchSize += llvm::alignTo(bytes, kScratchAlignment);
+  Value tensor =
+      bufferization::ToTensorOp::create(b, location, RankedTensorType::get(shape, layout.element),
+                                        memory, /*restrict=*/true, /*writable=*/false);
   Value zero = constant(b.getIndexAttr(0));
-  views.push_back({layout, memory, tensor, ~0u});
+  views.push_back({layout, memory, tensor, ~0u, /*written=*/true});
   b.setInsertionPoint(destination->getOwner());
   destination->set(slice(views.back(), zero));
-  views.back().written = true;
-  stores.push_back({value, views.size() - 1, zero});
-  return value;
+  stores.push_back({kept.value, views.size() - 1, zero});
 }
 
 OwningOpRef<ModuleOp> RowKernel::finish() {
+  for (const Kept &value : kept) {
+    placeInScratch(value);
+  }
   SmallVector<Value> carried;
   SmallVector<size_t> position(views.size(), 0);
   for (size_t i = 0; i < views.size(); ++i) {

@@ -16,7 +16,7 @@
 // A slot that is both read and written must use the same layout for both. A value that has two
 // readers and is stored nowhere needs memory: give it a place by keep().
 //
-//===----------------------------------------------------------------------------------------------===//
+//===----------------------------------------------------------------------===//
 
 #ifndef DSV2_CONVERSION_DSV2TOLINALG_ROWKERNEL_H
 #define DSV2_CONVERSION_DSV2TOLINALG_ROWKERNEL_H
@@ -68,7 +68,8 @@ public:
   void store(Value value, unsigned slot, const RowLayout &layout, Value row = nullptr);
   /// Zeroes `layout.width` columns (of each head).
   void storeZero(unsigned slot, const RowLayout &layout, Value row = nullptr);
-  /// Gives an intermediate row a place in the worker's scratch memory: readers then share it.
+  /// Lets an intermediate row have several readers: in the place it is stored to, else in the
+  /// worker's scratch memory.
   Value keep(Value value);
 
   /// Elementwise over rows of one shape; a rank-1 row beside rank-2 ones is repeated for every
@@ -105,9 +106,15 @@ private:
     Value row;
   };
 
+  struct Kept {
+    Value value;
+    int64_t offset; // bytes into scratch
+  };
+
   RankedTensorType rowType(const RowLayout &layout) const;
   size_t view(unsigned slot, const RowLayout &layout);
   Value slice(const View &view, Value row);
+  void placeInScratch(const Kept &kept);
   Value emptyRow(ArrayRef<int64_t> shape, Type element);
 
   MLIRContext *context;
@@ -119,6 +126,7 @@ private:
   SmallVector<std::string> slotNames;
   SmallVector<View> views;
   SmallVector<Store> stores;
+  SmallVector<Kept> kept;
   int64_t scratchSize = 0;
 };
 

@@ -258,6 +258,32 @@ TEST_F(MoveRowsTest, HeadsAndSelection) {
   }
 }
 
+// A kept row that is stored has its memory there: both forms of it come from one computation.
+TEST_F(MoveRowsTest, KeptRowLivesWhereItIsStored) {
+  int64_t width = 100;
+  std::vector<float> x0 = random(kRows * width, 11);
+  Buffer<float> x(kRows * width), wide(kRows * width);
+  Buffer<uint16_t> half(kRows * width);
+  auto compose = [&](RowKernel &k) {
+    unsigned xs = k.addSlot("x"), ws = k.addSlot("wide"), hs = k.addSlot("half");
+    Value row = k.load(xs, {f32, width, width});
+    Value twice = k.keep(buildAdd(k, row, row));
+    k.store(twice, ws, {f32, width, width});
+    k.store(twice, hs, {bf16, width, width});
+  };
+  auto slots = [&] {
+    std::copy(x0.begin(), x0.end(), x.data());
+    return std::vector<uint64_t>{x.slot(), wide.slot(), half.slot()};
+  };
+  auto check = [&](const std::string &name) {
+    for (int64_t i = 0; i < kRows * width; ++i) {
+      ASSERT_EQ(wide[i], 2 * x0[i]) << name << " element " << i;
+      ASSERT_EQ(half[i], toBf16(2 * x0[i])) << name << " element " << i;
+    }
+  };
+  runEverywhere(compose, kRows, slots, check, [&] { return bytesOf(half); });
+}
+
 // An intermediate row with two readers and no buffer is refused, and lives in scratch once it is
 // kept.
 TEST_F(MoveRowsTest, KeepGivesMemory) {

@@ -75,6 +75,10 @@ protected:
     FlushDenormals flush;
     std::vector<char> first;
     for (const std::string &name : targets.getNames()) {
+      // Row kernels have nothing to emulate: one emulated tier stands for all.
+      if (llvm::StringRef(name).ends_with(":emulated") && name != "x86-64-v4-bf16:emulated") {
+        continue;
+      }
       const TargetBackend *target = targets.lookup(name);
       mlir::FailureOr<KernelImage> image = compile(*target, compose);
       ASSERT_TRUE(succeeded(image)) << name << ": " << message;

@@ -6,6 +6,8 @@
 #include "lib/Codegen/KernelBuilder.h"
 
 #include "lib/Codegen/GateTopK.h"
+#include "lib/Codegen/GroupedMatmul.h"
+#include "lib/Codegen/LatentAttention.h"
 #include "lib/Codegen/Matmul.h"
 #include "lib/Codegen/SortExperts.h"
 
@@ -19,6 +21,8 @@ namespace dsv2 {
 
 void registerAllKernelBuilders(KernelBuilderRegistry &registry) {
   registry.add("gate_topk", buildGateTopK);
+  registry.add("grouped_matmul", buildGroupedMatmul);
+  registry.add("latent_attention", buildLatentAttention);
   registry.add("matmul", buildMatmul);
   registry.add("sort_experts", buildSortExperts);
 }

@@ -176,6 +176,7 @@ public:
   virtual TileState restore(llvm::ArrayRef<TileShape> shapes, unsigned rowVectors, Value memory, Value offset) = 0;
 
   // --- Arithmetic on chunks, row values and scalars of f32.
+  /// 2^x, for x below -126 or above 127 that of the bound.
   virtual Value exp2(Value x) = 0;
   Value constantLike(Value like, double value);
   Value addf(Value a, Value b);

@@ -60,6 +60,11 @@ public:
     std::memset(static_cast<void *>(data_), fill, bytes);
   }
   Buffer(Buffer &&other) noexcept : data_(other.data_), count(other.count) { other.data_ = nullptr; }
+  Buffer &operator=(Buffer &&other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(count, other.count);
+    return *this;
+  }
   Buffer(const Buffer &) = delete;
   ~Buffer() { std::free(data_); }
   T &operator[](size_t i) { return data_[i]; }

@@ -24,9 +24,9 @@ struct X86Emitter::MemoryTile : TargetData {
   RowBlock rows;
   int64_t stride = 0; ///< f32 values between rows of the memory
   int64_t columns = 0;
-  Value memory;
-  Value count;       ///< columns that exist; null: all
-  bool isZero = false; ///< nothing is stored yet
+  Value memory, base;  ///< flat memory of f32, and where the tile begins in it
+  Value count;         ///< columns that exist; null: all
+  bool isZero = false; ///< it holds zeros that are not yet written
 };
 
 /// kHeads row values in lanes.

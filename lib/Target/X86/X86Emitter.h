@@ -80,6 +80,9 @@ private:
   /// One f32, or one pair of bf16 in 32 bits, in every lane.
   Value spreadFloat(Value memory, Value at);
   Value spreadPair(Value memory, Value at);
+  /// Neighbouring pairs, one a lane. Scratch holds them as 16-bit integers: moving bf16 values by ones or twos
+  /// is a library call where the CPU has no bf16 arithmetic.
+  Value loadPairs(Value memory, Value at);
   /// The odd or even element of each pair, as f32.
   Value half(Value pairVector, bool odd);
   Value dotPairs(Value accumulator, Value a, Value c);
@@ -89,7 +92,7 @@ private:
                             const std::function<Accumulators(Value, llvm::ArrayRef<Value>)> &body);
 
   // --- Register tiles (X86RegisterTiles.cpp).
-  int64_t sliceVectors(int64_t height, size_t tiles) const;
+  int64_t sliceVectors(int64_t height) const;
   void pipelineSlices(const PanelMaker &panels, llvm::ArrayRef<TileShape> shapes, const StepBody &body,
                       const Finish &finish);
   Operand stageRows(const RowsPanel &panel);
@@ -101,23 +104,30 @@ private:
 
   // --- Memory tiles (X86MemoryTiles.cpp, X86Paged.cpp).
   Operand packLanes(const RowsPanel &panel);
+  void packSegment(const RowsPanel::Segment &segment, const RowBlock &rows, const LanesOperand &to, int64_t firstK);
   void pipelineSteps(Value steps, const PanelMaker &panels, llvm::ArrayRef<TileShape> shapes,
                      llvm::ArrayRef<RowVector> rows, const StepBody &body, const Finish &finish);
   std::shared_ptr<MemoryTile> allocateTile(const TileShape &shape);
   Tile contractScores(std::shared_ptr<MemoryTile> tile, const LanesOperand &q, const PagedOperand &cache);
   Tile contractColumns(std::shared_ptr<MemoryTile> tile, const LanesOperand &p, const PagedOperand &cache);
   Accumulators accumulatePage(llvm::ArrayRef<Value> accumulators, const LanesOperand &p, const PagedOperand &cache,
-                              Value page, Value column, Value head, int64_t vectors);
+                              Value page, Value column, Value head);
+  Value interleave(Value even, Value odd);
+  /// Vectors that hold kHeads row values, and rows of one block of a memory tile's contraction.
+  int64_t rowVectors() const { return kHeads / tier.lanes; }
+  int64_t blockRows(Arithmetic kind) const;
   Value pageRow(const PagedOperand &cache, Value token);
   void storeMemory(const MemoryTile &tile, const Matrix &out, Value column, int64_t columns,
                    const Epilogue &epilogue);
+  void mapMemory(llvm::ArrayRef<const MemoryTile *> tiles, llvm::ArrayRef<RowVector> rows, const Map &map);
   RowVector makeRows(Accumulators values);
+  void fillTile(const MemoryTile &tile);
   /// Row values in memory, so that one of them can be spread over lanes.
   llvm::SmallVector<Value> rowMemory(llvm::ArrayRef<RowVector> rows);
 
   X86Tier tier;
   Value slice;                        ///< first column of the slice that is being emitted
-  int64_t vectorsOfSlice = 0;         ///< vectors of each row of a register tile
+  int64_t vectorsOfSlice = 0;         ///< vectors of each row of a register tile; 0: tiles are in memory
   Value rowBlockNumber, rowBlockCount; ///< for spreading the prefetch of the next panel over the blocks
   Value stagedRows;                   ///< scratch for widened rows, shared by the bodies of forRows
   Value edgeTile, edgeLanes;          ///< scratch of stores at a matrix's edge

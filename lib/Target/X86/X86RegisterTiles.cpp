@@ -48,10 +48,11 @@ void X86Emitter::forRows(Value begin, Value end, const std::function<void(RowBlo
   }
 }
 
-int64_t X86Emitter::sliceVectors(int64_t height, size_t tiles) const {
-  // Accumulators of all tiles, one vector of weights a column group, one spread row value.
-  int64_t most = panelColumns() / tier.lanes, count = most;
-  while (count > 1 && (height * int64_t(tiles) + 1) * count + 1 > tier.registers) {
+int64_t X86Emitter::sliceVectors(int64_t height) const {
+  // Accumulators of one tile, one vector of weights a column group, one spread row value. Further tiles have
+  // their own loops and wait in memory meanwhile.
+  int64_t count = panelColumns() / tier.lanes;
+  while (count > 1 && (height + 1) * count + 1 > tier.registers) {
     count /= 2;
   }
   return count;
@@ -64,7 +65,7 @@ void X86Emitter::pipelineSlices(const PanelMaker &panels, ArrayRef<TileShape> sh
     staged.push_back(std::holds_alternative<RowsPanel>(panel) ? stageRows(std::get<RowsPanel>(panel))
                                                               : stagePacked(std::get<PackedPanel>(panel)));
   }
-  vectorsOfSlice = sliceVectors(shapes.front().rows.height, shapes.size());
+  vectorsOfSlice = sliceVectors(shapes.front().rows.height);
   int64_t columns = vectorsOfSlice * tier.lanes;
   auto emitSlice = [&](Value number) {
     slice = mul(number, columns);
@@ -79,6 +80,7 @@ void X86Emitter::pipelineSlices(const PanelMaker &panels, ArrayRef<TileShape> sh
   } else {
     loop(index(0), index(panelColumns() / columns), emitSlice);
   }
+  vectorsOfSlice = 0;
 }
 
 Operand X86Emitter::stageRows(const RowsPanel &panel) {

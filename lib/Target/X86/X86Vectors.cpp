@@ -95,9 +95,15 @@ Value X86Emitter::spreadFloat(Value memory, Value at) {
 }
 
 Value X86Emitter::spreadPair(Value memory, Value at) {
-  Value pair = loadVector(VectorType::get({2}, b.getBF16Type()), memory, at);
+  Type element = cast<MemRefType>(memory.getType()).getElementType();
+  Value pair = loadVector(VectorType::get({2}, element), memory, at);
   Value word = vector::BitCastOp::create(b, loc, VectorType::get({1}, b.getI32Type()), pair);
   return bitcast(pairs(), vector::BroadcastOp::create(b, loc, words(), word));
+}
+
+Value X86Emitter::loadPairs(Value memory, Value at) {
+  Type element = cast<MemRefType>(memory.getType()).getElementType();
+  return bitcast(pairs(), loadVector(VectorType::get({2 * tier.lanes}, element), memory, at));
 }
 
 Value X86Emitter::half(Value pairVector, bool odd) {
@@ -140,6 +146,8 @@ Value X86Emitter::exp2(Value x) {
                                             9.618129107628477e-3, 5.550410866482158e-2, 2.402265069591007e-1,
                                             6.931471805599453e-1, 1.0};
   Value clamped = maxf(x, constantLike(x, -126.0)); // below lie denormals
+  Value most = constantLike(x, 127.0);              // above lies infinity
+  clamped = whereGreater(most, clamped, clamped, most);
   Value whole = math::RoundEvenOp::create(b, loc, clamped);
   Value fraction = subf(clamped, whole);
   Value series = constantLike(x, coefficients[0]);

@@ -71,6 +71,7 @@ private:
 } // namespace
 
 int main(int argc, char **argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   Compiler compiler;
   bench::MachineLimits limits = bench::MachineLimits::measure();
   std::printf("%s: FMA %.0f (256) %.0f (512) GFLOP/s, bf16 dot %.0f GFLOP/s, read %.1f GB/s, one thread\n",

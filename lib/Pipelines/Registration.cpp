@@ -8,6 +8,7 @@
 
 #include "dialects/DSV2/IR/DSV2.h"
 #include "dialects/DSV2/Transforms/Passes.h"
+#include "dialects/Exec/IR/Exec.h"
 #include "lib/Codegen/Generic/GenericPipeline.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -20,7 +21,7 @@ namespace mlir::dsv2 {
 
 void registerAllDialects(DialectRegistry &registry) {
   registry.insert<arith::ArithDialect, func::FuncDialect, tensor::TensorDialect>();
-  registry.insert<DSV2Dialect>();
+  registry.insert<DSV2Dialect, dsv2_exec::ExecDialect>();
   registerGenericKernelDialects(registry);
 }
 

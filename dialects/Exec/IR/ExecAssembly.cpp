@@ -39,6 +39,16 @@ IntegerSetAttr getGuard(MLIRContext *context, ArrayRef<AffineExpr> nonNegative) 
 // Expressions
 //===----------------------------------------------------------------------===//
 
+/// x where `expr` is x * -1, else null.
+static AffineExpr getNegated(AffineExpr expr) {
+  auto product = dyn_cast<AffineBinaryOpExpr>(expr);
+  if (!product || expr.getKind() != AffineExprKind::Mul) {
+    return {};
+  }
+  auto factor = dyn_cast<AffineConstantExpr>(product.getRHS());
+  return factor && factor.getValue() == -1 ? product.getLHS() : AffineExpr();
+}
+
 /// Prints with the symbols' letters; `isFactor` asks for parentheses around a sum or a division.
 static void printExpr(AsmPrinter &printer, AffineExpr expr, bool isFactor = false) {
   if (auto constant = dyn_cast<AffineConstantExpr>(expr)) {
@@ -60,17 +70,20 @@ static void printExpr(AsmPrinter &printer, AffineExpr expr, bool isFactor = fals
   AffineExpr right = binary.getRHS();
   switch (expr.getKind()) {
   case AffineExprKind::Add: {
-    printExpr(printer, binary.getLHS());
     auto constant = dyn_cast<AffineConstantExpr>(right);
-    auto product = dyn_cast<AffineBinaryOpExpr>(right);
-    auto factor = product && right.getKind() == AffineExprKind::Mul
-                      ? dyn_cast<AffineConstantExpr>(product.getRHS())
-                      : AffineConstantExpr();
+    AffineExpr leftNegated = getNegated(binary.getLHS());
+    AffineExpr rightNegated = getNegated(right);
+    if (leftNegated && constant) {
+      printer << constant.getValue() << " - ";
+      printExpr(printer, leftNegated, /*isFactor=*/true);
+      break;
+    }
+    printExpr(printer, binary.getLHS());
     if (constant && constant.getValue() < 0 && constant.getValue() != INT64_MIN) {
       printer << " - " << -constant.getValue();
-    } else if (factor && factor.getValue() == -1) {
+    } else if (rightNegated) {
       printer << " - ";
-      printExpr(printer, product.getLHS(), /*isFactor=*/true);
+      printExpr(printer, rightNegated, /*isFactor=*/true);
     } else {
       printer << " + ";
       printExpr(printer, right);
@@ -229,7 +242,7 @@ ParseResult parseSources(OpAsmParser &parser, ArrayAttr &sources) {
 }
 
 void printSources(OpAsmPrinter &printer, Operation *, ArrayAttr sources) {
-  printList<SourceAttr>(printer, sources, "[", "]", sources.size() > 1);
+  printList<SourceAttr>(printer, sources, "[", "]", !sources.empty());
 }
 
 ParseResult parseCopies(OpAsmParser &parser, ArrayAttr &copies) {
@@ -237,7 +250,25 @@ ParseResult parseCopies(OpAsmParser &parser, ArrayAttr &copies) {
 }
 
 void printCopies(OpAsmPrinter &printer, Operation *, ArrayAttr copies) {
-  printList<CopyAttr>(printer, copies, "[", "]", copies.size() > 1);
+  printList<CopyAttr>(printer, copies, "[", "]", !copies.empty());
+}
+
+ParseResult parseKernelBody(OpAsmParser &parser, Region &body) {
+  OptionalParseResult result = parser.parseOptionalRegion(body);
+  if (result.has_value() && failed(*result)) {
+    return failure();
+  }
+  if (body.empty()) {
+    body.emplaceBlock(); // a symbol table always has a block
+  }
+  return success();
+}
+
+void printKernelBody(OpAsmPrinter &printer, Operation *, Region &body) {
+  if (!body.front().empty()) {
+    printer << " ";
+    printer.printRegion(body);
+  }
 }
 
 ParseResult parseArgs(OpAsmParser &parser, ArrayAttr &args) {

@@ -26,9 +26,13 @@ void printGuard(OpAsmPrinter &printer, Operation *, IntegerSetAttr guard);
 ParseResult parseSources(OpAsmParser &parser, ArrayAttr &sources);
 void printSources(OpAsmPrinter &printer, Operation *, ArrayAttr sources);
 
-/// `[0 at 0 to 0 dims [...], ...]`, a line for each where there are several.
+/// `[0 at 0 to 0 dims [...], ...]`, a line for each.
 ParseResult parseCopies(OpAsmParser &parser, ArrayAttr &copies);
 void printCopies(OpAsmPrinter &printer, Operation *, ArrayAttr copies);
+
+/// The function of a generic kernel in braces; nothing where there is none.
+ParseResult parseKernelBody(OpAsmParser &parser, Region &body);
+void printKernelBody(OpAsmPrinter &printer, Operation *, Region &body);
 
 /// `(@x, @w[l], sym T, 5)`.
 ParseResult parseArgs(OpAsmParser &parser, ArrayAttr &args);

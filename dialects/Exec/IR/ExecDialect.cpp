@@ -23,12 +23,14 @@ void ExecDialect::initialize() {
 using mlir::dsv2_exec::parseArgs;
 using mlir::dsv2_exec::parseCopies;
 using mlir::dsv2_exec::parseGuard;
+using mlir::dsv2_exec::parseKernelBody;
 using mlir::dsv2_exec::parseLaunchMap;
 using mlir::dsv2_exec::parseLayers;
 using mlir::dsv2_exec::parseSources;
 using mlir::dsv2_exec::printArgs;
 using mlir::dsv2_exec::printCopies;
 using mlir::dsv2_exec::printGuard;
+using mlir::dsv2_exec::printKernelBody;
 using mlir::dsv2_exec::printLaunchMap;
 using mlir::dsv2_exec::printLayers;
 using mlir::dsv2_exec::printSources;

@@ -116,22 +116,21 @@ void KernelOp::build(OpBuilder &builder, OperationState &state, StringRef name,
   if (spec) {
     state.addAttribute(getSpecAttrName(state.name), spec);
   }
-  state.addRegion();
+  state.addRegion()->emplaceBlock();
 }
 
 void KernelOp::build(OpBuilder &builder, OperationState &state, StringRef name) {
   build(builder, state, name, "generic", DictionaryAttr());
-  state.regions.front()->emplaceBlock();
 }
 
 LogicalResult KernelOp::verify() {
   if (getOffset().has_value() != getSize().has_value()) {
     return emitOpError("has one of offset and size, expected both or none");
   }
-  if (!getOffset() && !getSpec() && getBodyRegion().empty()) {
+  if (!getOffset() && !getSpec() && getBody()->empty()) {
     return emitOpError("has neither a spec nor a body nor code");
   }
-  if (getSpec() && !getBodyRegion().empty()) {
+  if (getSpec() && !getBody()->empty()) {
     return emitOpError("has a spec and a body, expected one of them");
   }
   return success();

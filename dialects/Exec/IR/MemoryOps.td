@@ -84,15 +84,15 @@ def Exec_KernelOp : Exec_Op<"kernel", [Symbol, SymbolTable, IsolatedFromAbove, S
                        ConfinedAttr<I64Attr, [IntNonNegative]>:$scratch,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntNonNegative]>>:$offset,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$size);
-  let regions = (region AnyRegion:$bodyRegion);
+  let regions = (region SizedRegion<1>:$bodyRegion);
   let assemblyFormat = [{
     $sym_name `builder` $kernel_builder (`spec` $spec^)? `scratch` $scratch (`at` $offset^ `size` $size)?
-    attr-dict-with-keyword ($bodyRegion^)?
+    attr-dict-with-keyword `` custom<KernelBody>($bodyRegion)
   }];
   let builders = [
     /// A kernel that a builder makes from its spec.
     OpBuilder<(ins "StringRef":$name, "StringRef":$kernelBuilder, "DictionaryAttr":$spec)>,
-    /// A generic kernel: an empty block in the body waits for its function.
+    /// A generic kernel: its function goes into the body.
     OpBuilder<(ins "StringRef":$name)>
   ];
   let hasVerifier = 1;

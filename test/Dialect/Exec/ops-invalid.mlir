@@ -1,0 +1,282 @@
+// Each verifier's rules, broken once.
+// RUN: dsv2-opt %s --split-input-file --verify-diagnostics
+
+// Kernel past the text.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{ends at 4097, the image has 4096 bytes of text}}
+  dsv2_exec.kernel @k builder "b" scratch 0 at 4096 size 1
+  dsv2_exec.image text 4096 code dense<1> : tensor<4096xi8>
+}
+
+// -----
+
+// Two images.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-note @+1 {{the first is here}}
+  dsv2_exec.image text 4096 code dense<1> : tensor<4096xi8>
+  // expected-error @+1 {{is a second image of its variant}}
+  dsv2_exec.image text 4096 code dense<2> : tensor<4096xi8>
+}
+
+// -----
+
+// Image without whole pages.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{has 4096 bytes of text of 5000, expected whole pages}}
+  dsv2_exec.image text 4096 code dense<1> : tensor<5000xi8>
+}
+
+// -----
+
+// Weight of integers.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{has type 'i32', expected f32 or bf16}}
+  dsv2_exec.weight @w : i32 elements 1 sources [] copies []
+}
+
+// -----
+
+// Copy of no source.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{has a copy of source 1, there are 1}}
+  dsv2_exec.weight @w : f32 elements 1 sources ["a" : tensor<1xf32>] copies [1 at 0 to 0 dims []]
+}
+
+// -----
+
+// Experts without {e}.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{repeats a copy of "a" for experts, but the name has no {e}}}
+  dsv2_exec.weight @w : f32 elements 4 sources ["a" : tensor<1xf32>] copies [0 at 0 to 0 dims [] experts 0 to 4 stride 1]
+}
+
+// -----
+
+// Layers of a global weight.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{has no layers but source "a{l}" has {l}}}
+  dsv2_exec.weight @w : f32 elements 1 sources ["a{l}" : tensor<1xf32>] copies []
+}
+
+// -----
+
+// Negative stride.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{copy has dimension 4 : -1 -> 1}}
+  dsv2_exec.weight @w : f32 elements 4 sources ["a" : tensor<4xf32>] copies [0 at 3 to 0 dims [4 : -1 -> 1]]
+}
+
+// -----
+
+// Empty layers.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{layers 3 to 3 step 1}}
+  dsv2_exec.weight @w layers 3 to 3 : f32 elements 4 sources [] copies []
+}
+
+// -----
+
+// Kernel without anything.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{has neither a spec nor a body nor code}}
+  dsv2_exec.kernel @k builder "b" scratch 0
+}
+
+// -----
+
+// Table with an interval.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{always live, but has a live interval}}
+  dsv2_exec.buffer @b : f32 size(T) table "tokens" live 0 to 1
+}
+
+// -----
+
+// Empty interval.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{is live 2 to 2}}
+  dsv2_exec.buffer @b : f32 size(T) live 2 to 2
+}
+
+// -----
+
+// Map over dimensions.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{size has 1 dimensions, 0 symbols and 1 results}}
+  "dsv2_exec.buffer"() {sym_name = "b", element_type = f32, elements = affine_map<(d0) -> (d0)>} : () -> ()
+}
+
+// -----
+
+// Large page.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{has pages of 65 tokens, expected at most 64}}
+  dsv2_exec.cache @c : f32 layers 1 page_tokens 65 row_elements 1
+}
+
+// -----
+
+// Guard with an equality.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{guard has an equality}}
+  "dsv2_exec.entry"() ({ ^bb0: }) {sym_name = "e", guard = affine_set<()[a, b, c, d, e, f] : (a == 0)>} : () -> ()
+}
+
+// -----
+
+// Guard against another number.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{compares with 1, expected 0}}
+  dsv2_exec.entry @e guard(T >= 1) {
+  }
+}
+
+// -----
+
+// Foreign op in an entry.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  dsv2_exec.entry @e {
+    // expected-error @+1 {{stands in an entry, which holds dispatches and repeats}}
+    arith.constant 1 : i32
+  }
+}
+
+// -----
+
+// Unknown kernel.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  dsv2_exec.entry @e {
+    // expected-error @+1 {{launches @k, which is no kernel of the variant}}
+    dsv2_exec.dispatch @k items(T) ()
+  }
+}
+
+// -----
+
+// Unknown reference.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  dsv2_exec.kernel @k builder "b" spec {} scratch 0
+  dsv2_exec.weight @w layers 1 to 5 step 2 : f32 elements 1 sources [] copies []
+  dsv2_exec.weight @g : f32 elements 1 sources [] copies []
+  dsv2_exec.cache @c : f32 layers 2 page_tokens 64 row_elements 1
+  dsv2_exec.entry @e {
+    // expected-error @+1 {{names @x, which is no buffer, weight or cache}}
+    dsv2_exec.dispatch @k items(T) (@x)
+  }
+}
+
+// -----
+
+// L outside a loop.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  dsv2_exec.kernel @k builder "b" spec {} scratch 0
+  dsv2_exec.weight @w layers 1 to 5 step 2 : f32 elements 1 sources [] copies []
+  dsv2_exec.weight @g : f32 elements 1 sources [] copies []
+  dsv2_exec.cache @c : f32 layers 2 page_tokens 64 row_elements 1
+  dsv2_exec.entry @e {
+    // expected-error @+1 {{indexes @w by l outside a repeat}}
+    dsv2_exec.dispatch @k items(T) (@w[l])
+  }
+}
+
+// -----
+
+// Layer of a global weight.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  dsv2_exec.kernel @k builder "b" spec {} scratch 0
+  dsv2_exec.weight @w layers 1 to 5 step 2 : f32 elements 1 sources [] copies []
+  dsv2_exec.weight @g : f32 elements 1 sources [] copies []
+  dsv2_exec.cache @c : f32 layers 2 page_tokens 64 row_elements 1
+  dsv2_exec.entry @e {
+    // expected-error @+1 {{indexes @g, which has no layers}}
+    dsv2_exec.dispatch @k items(T) (@g[1])
+  }
+}
+
+// -----
+
+// Layer that is not there.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  dsv2_exec.kernel @k builder "b" spec {} scratch 0
+  // expected-note @+1 {{which has layers 1 to 5 step 2}}
+  dsv2_exec.weight @w layers 1 to 5 step 2 : f32 elements 1 sources [] copies []
+  dsv2_exec.weight @g : f32 elements 1 sources [] copies []
+  dsv2_exec.cache @c : f32 layers 2 page_tokens 64 row_elements 1
+  dsv2_exec.entry @e {
+    dsv2_exec.repeat l = 1 to 3 {
+      // expected-error @+1 {{wants layer 2 of @w}}
+      dsv2_exec.dispatch @k items(T) (@w[l])
+    }
+  }
+}
+
+// -----
+
+// Layer past the cache.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  dsv2_exec.kernel @k builder "b" spec {} scratch 0
+  dsv2_exec.weight @w layers 1 to 5 step 2 : f32 elements 1 sources [] copies []
+  dsv2_exec.weight @g : f32 elements 1 sources [] copies []
+  dsv2_exec.cache @c : f32 layers 2 page_tokens 64 row_elements 1
+  dsv2_exec.entry @e {
+    dsv2_exec.repeat l = 1 to 3 {
+      // expected-error @+1 {{indexes @c from 1 to 2}}
+      dsv2_exec.dispatch @k items(T) (@c[l])
+    }
+  }
+}
+
+// -----
+
+// Unknown letter.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  dsv2_exec.kernel @k builder "b" spec {} scratch 0
+  dsv2_exec.weight @w layers 1 to 5 step 2 : f32 elements 1 sources [] copies []
+  dsv2_exec.weight @g : f32 elements 1 sources [] copies []
+  dsv2_exec.cache @c : f32 layers 2 page_tokens 64 row_elements 1
+  dsv2_exec.entry @e {
+    // expected-error @+1 {{'X' is no launch symbol}}
+    dsv2_exec.dispatch @k items(T) (sym X)
+  }
+}
+
+// -----
+
+// Index that is not affine.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  dsv2_exec.kernel @k builder "b" spec {} scratch 0
+  dsv2_exec.weight @w layers 1 to 5 step 2 : f32 elements 1 sources [] copies []
+  dsv2_exec.weight @g : f32 elements 1 sources [] copies []
+  dsv2_exec.cache @c : f32 layers 2 page_tokens 64 row_elements 1
+  dsv2_exec.entry @e {
+    dsv2_exec.repeat l = 1 to 3 {
+      // expected-error @+1 {{expected an index of the form a * l + c}}
+      dsv2_exec.dispatch @k items(T) (@w[l floordiv 2])
+    }
+  }
+}

@@ -194,7 +194,9 @@ Expected<std::vector<int32_t>> Tokenizer::encode(std::string_view text, bool add
   if (addSpecial) {
     ids = prefixIds;
   }
-  PreTokenizer::Session session(preTokenizer, patience);
+  // A long text may take its time, at a small part of the usual speed.
+  PreTokenizer::Session session(preTokenizer,
+                                patience + std::chrono::milliseconds(text.size() / 250));
   std::vector<std::string_view> words;
   for (const TextPart &part : added.split(text)) {
     if (part.id >= 0) {

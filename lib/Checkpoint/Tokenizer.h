@@ -38,7 +38,7 @@ public:
 
   /// The ids of `text`; with `addSpecial` also the tokens that the template puts
   /// around it (BOS). Fails on invalid UTF-8, on texts past maxTextBytes, and when
-  /// a pattern passes its limits or needs more than `patience`.
+  /// a pattern passes its limits or needs more than `patience` and 4 us a byte.
   Expected<std::vector<int32_t>>
   encode(std::string_view text, bool addSpecial = true,
          std::chrono::milliseconds patience = std::chrono::seconds(10)) const;

@@ -259,7 +259,7 @@ TEST(Tokenizer, AQuadraticPatternRunsOutOfPatience) {
   ASSERT_TRUE(tokenizer) << tokenizer.error().message();
   auto begin = std::chrono::steady_clock::now();
   Expected<std::vector<int32_t>> ids =
-      tokenizer->encode(std::string(900'000, ' ') + "c", true, std::chrono::milliseconds(200));
+      tokenizer->encode(std::string(200'000, ' ') + "c", true, std::chrono::milliseconds(50));
   ASSERT_FALSE(ids);
   EXPECT_EQ(ids.error().kind(), ErrorKind::Limit);
   EXPECT_NE(ids.error().message().find("takes too long"), std::string::npos);

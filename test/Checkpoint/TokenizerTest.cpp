@@ -15,10 +15,6 @@ using namespace dsv2;
 
 namespace {
 
-std::string inputs(std::string_view name) {
-  return concat(DSV2_SOURCE_DIR, "/test/Checkpoint/Inputs/", name);
-}
-
 std::vector<int32_t> idsOf(const Json &json) {
   std::vector<int32_t> ids;
   for (const Json &value : *json.array()) {
@@ -27,13 +23,20 @@ std::vector<int32_t> idsOf(const Json &json) {
   return ids;
 }
 
-class TokenizerCases : public ::testing::TestWithParam<const char *> {};
+/// A tokenizer's directory beneath the source tree, and its cases.
+struct Form {
+  const char *name;
+  const char *directory;
+  const char *cases;
+};
+
+class TokenizerCases : public ::testing::TestWithParam<Form> {};
 
 TEST_P(TokenizerCases, EqualTheLibrary) {
-  std::string directory = inputs(concat("tokenizer-", GetParam()));
-  Expected<Tokenizer> tokenizer = Tokenizer::load(directory);
+  std::string source = DSV2_SOURCE_DIR "/";
+  Expected<Tokenizer> tokenizer = Tokenizer::load(source + GetParam().directory);
   ASSERT_TRUE(tokenizer) << tokenizer.error().message();
-  Expected<Json> cases = Json::read(directory + "/cases.json");
+  Expected<Json> cases = Json::read(source + GetParam().cases);
   ASSERT_TRUE(cases) << cases.error().message();
   size_t count = 0;
   for (const Json &one : *cases->find("cases")->array()) {
@@ -56,13 +59,17 @@ TEST_P(TokenizerCases, EqualTheLibrary) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Forms, TokenizerCases,
-                         ::testing::Values("gpt2", "deepseek-v2", "deepseek-v3", "llama3"),
-                         [](const auto &info) {
-                           std::string name = info.param;
-                           name.erase(std::remove(name.begin(), name.end(), '-'), name.end());
-                           return name;
-                         });
+#define INPUTS "test/Checkpoint/Inputs/"
+#define FORM(name) {#name, INPUTS "tokenizer-" #name, INPUTS "tokenizer-" #name "/cases.json"}
+const Form forms[] = {
+    FORM(gpt2),
+    FORM(deepseek_v2),
+    FORM(deepseek_v3),
+    FORM(llama3),
+    {"kjv_v2", "models/kjv-v2", INPUTS "kjv-v2.json"},
+};
+INSTANTIATE_TEST_SUITE_P(Forms, TokenizerCases, ::testing::ValuesIn(forms),
+                         [](const auto &info) { return info.param.name; });
 
 /// A tokenizer.json with some members replaced; 256 byte tokens and no merges.
 std::string makeJson(std::string_view member = "", std::string_view value = "") {

@@ -4,9 +4,10 @@
 Trains four small byte-level BPE tokenizers, in the forms of GPT-2, DeepSeek-V2, DeepSeek-V3 and LLaMA 3,
 and records the ids and the decoded text of fixed and of seeded random texts:
 
-    tools/dev/make_tokenizer_cases.py          # writes test/Checkpoint/Inputs/tokenizer-*/
+    tools/dev/make_tokenizer_cases.py          # writes test/Checkpoint/Inputs/
 
-Each folder holds tokenizer.json, tokenizer_config.json and cases.json. Needs
+Each tokenizer-* folder holds tokenizer.json, tokenizer_config.json and cases.json; kjv-v2.json holds cases of
+the trained model's tokenizer, as AutoTokenizer reads it. Needs
 `pip install tokenizers transformers`; the stored files were made with tokenizers 0.23.3. Same versions,
 same bytes.
 """
@@ -16,7 +17,7 @@ import random
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from tokenizers import processors, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(HERE, "..", "..", "test", "Checkpoint", "Inputs")
@@ -165,6 +166,29 @@ def ids_as_transformers(tokenizer, config, texts):
     return [loaded(text)["input_ids"] for text in texts]
 
 
+def make_cases(tokenizer, texts, all_ids):
+    cases = []
+    for text, ids in zip(texts, all_ids):
+        cases.append({
+            "text": text,
+            "ids": ids,
+            "plain": tokenizer.encode(text, add_special_tokens=False).ids,
+            "decoded": tokenizer.decode(ids, skip_special_tokens=True),
+            "shown": tokenizer.decode(ids, skip_special_tokens=False),
+        })
+    return cases
+
+
+def make_broken(tokenizer, seed):
+    """Random ids, which cut characters into pieces, to see what becomes of broken bytes."""
+    chooser = random.Random(seed)
+    broken = []
+    for _ in range(40):
+        ids = [chooser.randrange(tokenizer.get_vocab_size()) for _ in range(12)]
+        broken.append({"ids": ids, "decoded": tokenizer.decode(ids, skip_special_tokens=False)})
+    return broken
+
+
 def write(path, value):
     with open(path, "w") as file:
         json.dump(value, file, ensure_ascii=True, separators=(",", ":"))
@@ -176,27 +200,19 @@ def main():
     for seed, make in enumerate([gpt2, deepseek_v2, deepseek_v3, llama3]):
         tokenizer, config = make()
         texts = TEXTS + random_texts(seed, 80)
-        cases = []
-        for text, ids in zip(texts, ids_as_transformers(tokenizer, config, texts)):
-            plain = tokenizer.encode(text, add_special_tokens=False).ids
-            cases.append({
-                "text": text,
-                "ids": ids,
-                "plain": plain,
-                "decoded": tokenizer.decode(ids, skip_special_tokens=True),
-                "shown": tokenizer.decode(ids, skip_special_tokens=False),
-            })
-        # Cut inside characters, to see what becomes of broken bytes.
-        chooser = random.Random(seed)
-        broken = []
-        for _ in range(40):
-            ids = [chooser.randrange(tokenizer.get_vocab_size()) for _ in range(12)]
-            broken.append({"ids": ids, "decoded": tokenizer.decode(ids, skip_special_tokens=False)})
-        folder = os.path.join(OUT, "tokenizer-" + make.__name__.replace("_", "-"))
+        cases = make_cases(tokenizer, texts, ids_as_transformers(tokenizer, config, texts))
+        folder = os.path.join(OUT, "tokenizer-" + make.__name__)
         os.makedirs(folder, exist_ok=True)
         write(os.path.join(folder, "tokenizer.json"), json.loads(tokenizer.to_str()))
         write(os.path.join(folder, "tokenizer_config.json"), config)
-        write(os.path.join(folder, "cases.json"), {"cases": cases, "broken": broken})
+        write(os.path.join(folder, "cases.json"), {"cases": cases, "broken": make_broken(tokenizer, seed)})
+
+    model = os.path.join(HERE, "..", "..", "models", "kjv-v2")
+    tokenizer = Tokenizer.from_file(os.path.join(model, "tokenizer.json"))
+    loaded = AutoTokenizer.from_pretrained(model)
+    texts = TEXTS + random_texts(4, 80)
+    cases = make_cases(tokenizer, texts, [loaded(text)["input_ids"] for text in texts])
+    write(os.path.join(OUT, "kjv-v2.json"), {"cases": cases, "broken": make_broken(tokenizer, 4)})
 
 
 if __name__ == "__main__":

@@ -51,9 +51,10 @@ def CreateVariantsPass : Pass<"dsv2-create-variants", "::mlir::ModuleOp"> {
     packing), so that they read numbers and never names. Pre: the model stage is done.
 
     ```mlir
-    dsv2_exec.variant @"x86-64-v3" driver "cpu" tier "x86-64-v3" ...
+    dsv2_exec.variant @"x86-64-v3" attributes {driver = "cpu", tier = "x86-64-v3", ...} {}
     ```
   }];
+  let dependentDialects = ["::mlir::dsv2_exec::ExecDialect"];
   let options = [
     ListOption<"targets", "targets", "std::string", "targets to compile for (default: host)">,
     Option<"emulate", "emulate", "bool", /*default=*/"false", "also add the emulated form of every target">,

@@ -72,7 +72,7 @@ LogicalResult StepLowering::lowerLayers(LayersOp op) {
     setPlace(argument, *at);
     hints[next] = *at;
   }
-  program.beginRepeat(op.getRange());
+  program.beginRepeat(op.getLoc(), op.getRange());
   layers = op.getRange();
   for (Operation &inner : op.getBody().front()) {
     if (failed(lower(inner))) {

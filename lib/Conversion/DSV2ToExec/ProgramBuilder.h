@@ -15,13 +15,10 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
 
 namespace mlir::dsv2 {
 
-/// Launch symbols in the order of every map and guard: `()[T, B, W, C, P, R]`.
-enum class LaunchSymbol : unsigned { Rows, Sequences, Wanted, Context, Workers, Replay };
-constexpr unsigned kLaunchSymbols = 6;
+using dsv2_exec::LaunchSymbol;
 
 /// One slot of a dispatch.
 struct Slot {
@@ -37,14 +34,19 @@ struct Slot {
 
 /// How a prepared weight lies in memory. A weight of rank r + 2 has r batch dimensions (heads, experts).
 struct PreparedLayout {
-  bool packed = false;        ///< the target's panels, for contractions; else row-major
-  int64_t splitRows = 1;      ///< packed: rows [N] are this many parts of N / splitRows, each with its own panels
+  bool packed = false;   ///< the target's panels, for contractions; else row-major
+  int64_t splitRows = 1; ///< packed: rows [N] are this many equal parts, each with its own panels
 };
+
+/// Attribute of a variant: what its target says of packed weights, `{f32 = [panel, pair], bf16 = ...}`.
+constexpr llvm::StringLiteral kPackingAttr = "packing";
+/// Attribute of a kernel before codegen: the slots that it writes.
+constexpr llvm::StringLiteral kWritesAttr = "writes";
 
 class ProgramBuilder {
 public:
   /// `variant` must be empty or hold only what this class made.
-  ProgramBuilder(dsv2_exec::VariantOp variant, ModuleOp model);
+  ProgramBuilder(dsv2_exec::VariantOp variant, ModuleOp model, int64_t routedLayers);
 
   MLIRContext *context() const { return variant->getContext(); }
   dsv2_exec::VariantOp getVariant() const { return variant; }
@@ -54,15 +56,17 @@ public:
   int64_t panelOf(Type element) const;
 
   /// Most tokens that a sequence may cache.
-  int64_t maxContext() const;
+  int64_t maxContext() const { return variant.getMaxContext(); }
   /// Most new tokens of a step.
-  int64_t maxStepTokens() const;
+  int64_t maxStepTokens() const { return variant.getMaxStepTokens(); }
   /// MoE layers of the model.
-  int64_t routedLayers() const;
+  int64_t routedLayers() const { return routed; }
 
   /// Affine expressions over launch symbols.
-  AffineExpr symbol(LaunchSymbol which) const;
-  AffineMap sizes(ArrayRef<AffineExpr> minimumOf) const;
+  AffineExpr symbol(LaunchSymbol which) const { return dsv2_exec::getLaunchExpr(context(), which); }
+  AffineMap sizes(ArrayRef<AffineExpr> minimumOf) const {
+    return dsv2_exec::getLaunchMap(context(), minimumOf);
+  }
 
   /// A buffer of the entry under construction, at least `elements` long (some are added for vectors that
   /// read past the last row). `hint` begins its name.
@@ -78,23 +82,27 @@ public:
   std::string useKernel(RowKernel &kernel, StringRef hint, ArrayRef<int64_t> writes);
 
   /// Begins the next entry; dispatches go there until the next one.
-  void beginEntry(StringRef name, IntegerSet guard);
+  void beginEntry(Location loc, StringRef name, ArrayRef<AffineExpr> nonNegative);
   /// Dispatches until endRepeat go into a loop over these layers.
-  void beginRepeat(RangeAttr layers);
+  void beginRepeat(Location loc, RangeAttr layers);
   void endRepeat();
   void dispatch(Location loc, StringRef kernel, AffineMap items, ArrayRef<Slot> slots);
 
+  unsigned numDispatches = 0, numKernels = 0;
+
 private:
+  int64_t packing(Type element, unsigned which) const;
   std::string unique(StringRef base);
+  void addUsed(StringRef name, Type element, AffineExpr elements, StringRef table, bool output);
 
   dsv2_exec::VariantOp variant;
   SymbolTable modelSymbols;
-  OpBuilder declarations; ///< declarations come before all entries, in order of first use
+  int64_t routed;
+  OpBuilder declarations; ///< before all entries, in order of first use
   OpBuilder body;
-  std::string entryName;
-  Value layer; ///< of the open loop
+  dsv2_exec::EntryOp entry;
   llvm::StringMap<std::string> kernelNames, weightNames;
-  llvm::StringSet<> taken;
+  llvm::StringMap<unsigned> taken;
 };
 
 } // namespace mlir::dsv2

@@ -15,15 +15,11 @@ using namespace mlir;
 using namespace mlir::dsv2;
 
 LogicalResult StepLowering::run(func::FuncOp step) {
-  MLIRContext *context = program.context();
   SmallVector<AffineExpr> guard;
   if (schedule.maxRows > 0) {
-    guard.push_back(getAffineConstantExpr(schedule.maxRows, context) - program.symbol(LaunchSymbol::Rows));
+    guard.push_back(schedule.maxRows - program.symbol(LaunchSymbol::Rows));
   }
-  IntegerSet set = guard.empty()
-                       ? IntegerSet::get(0, kLaunchSymbols, {getAffineConstantExpr(0, context)}, {false})
-                       : IntegerSet::get(0, kLaunchSymbols, guard, SmallVector<bool>(guard.size(), false));
-  program.beginEntry(schedule.name, set);
+  program.beginEntry(step.getLoc(), schedule.name, guard);
   if (failed(reserveOutputs(step))) {
     return failure();
   }

@@ -65,8 +65,11 @@ private:
           bool fixed = !llvm::any_of(o.getStaticOffsets(), ShapedType::isDynamic) &&
                        !llvm::any_of(o.getStaticSizes(), ShapedType::isDynamic) &&
                        llvm::all_of(o.getStaticStrides(), [](int64_t s) { return s == 1; });
-          if (failed(x) || !fixed) {
-            return failed(x) ? failure() : FailureOr<PieceTensor>(o.emitOpError("must be static, with unit strides"));
+          if (failed(x)) {
+            return failure();
+          }
+          if (!fixed) {
+            return o.emitOpError("must be static, with unit strides");
           }
           x->slice(o.getStaticOffsets(), o.getStaticSizes());
           llvm::SmallBitVector dropped = o.getDroppedDims();

@@ -1,0 +1,176 @@
+//===- ProgramBuilder.cpp - Fill a variant with buffers, kernels, dispatches ----------------------===//
+
+#include "lib/Conversion/DSV2ToExec/ProgramBuilder.h"
+#include "lib/Conversion/PrepareToCopies/PrepareToCopies.h"
+
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace mlir::dsv2;
+
+// Vectors of a kernel may read past the last row of a buffer, never further than this many elements.
+static constexpr int64_t kSlack = 64;
+
+ProgramBuilder::ProgramBuilder(dsv2_exec::VariantOp variant, ModuleOp model, int64_t routedLayers)
+    : variant(variant), modelSymbols(model), routed(routedLayers),
+      declarations(OpBuilder::atBlockEnd(&variant.getBody().front())),
+      body(OpBuilder::atBlockEnd(&variant.getBody().front())) {}
+
+int64_t ProgramBuilder::packing(Type element, unsigned which) const {
+  auto all = variant->getAttrOfType<DictionaryAttr>(kPackingAttr);
+  auto numbers = all ? all.getAs<DenseI64ArrayAttr>(element.isBF16() ? "bf16" : "f32") : DenseI64ArrayAttr();
+  return numbers && numbers.size() == 2 ? numbers[which] : 1;
+}
+int64_t ProgramBuilder::panelOf(Type element) const { return packing(element, 0); }
+int64_t ProgramBuilder::pairOf(Type element) const {
+  return isa<FloatType>(element) ? packing(element, 1) : 1;
+}
+
+std::string ProgramBuilder::unique(StringRef base) {
+  unsigned number = taken[base]++;
+  return (base + "_" + Twine(number)).str();
+}
+
+std::string ProgramBuilder::addBuffer(StringRef hint, Type element, AffineExpr elements) {
+  std::string name = unique(hint);
+  dsv2_exec::BufferOp::create(declarations, variant.getLoc(), name, element, sizes({elements + kSlack}));
+  return name;
+}
+
+std::string ProgramBuilder::useTable(StringRef table, Type element, AffineExpr elements, bool output) {
+  if (taken.contains(table)) {
+    return table.str();
+  }
+  taken[table] = 0;
+  auto buffer =
+      dsv2_exec::BufferOp::create(declarations, variant.getLoc(), table, element, sizes({elements}));
+  if (output) {
+    buffer.setOutput(table);
+  } else {
+    buffer.setTable(table);
+  }
+  return table.str();
+}
+
+std::string ProgramBuilder::useCache(CacheType type, int64_t pageTokens, int64_t rowElements) {
+  if (!taken.contains("cache")) {
+    taken["cache"] = 0;
+    dsv2_exec::CacheOp::create(declarations, variant.getLoc(), "cache", type.getElementType(),
+                               type.getLayers(), pageTokens, rowElements);
+  }
+  return "cache";
+}
+
+FailureOr<std::string> ProgramBuilder::useWeight(WeightOp use, Type element, const PreparedLayout &layout) {
+  std::string key = use.getFamily().str();
+  llvm::raw_string_ostream(key) << " " << element << " " << layout.packed << " " << layout.splitRows;
+  std::string &name = weightNames[key];
+  if (!name.empty()) {
+    return name;
+  }
+  Operation *symbol = modelSymbols.lookup(use.getFamily());
+  if (!symbol) {
+    return use.emitOpError() << "names an unknown family " << use.getFamilyAttr();
+  }
+  WeightLayout memory;
+  if (layout.packed) {
+    memory = {panelOf(element), pairOf(element), layout.splitRows};
+  }
+  FailureOr<::dsv2::Weight> weight =
+      reduceWeight(symbol, modelSymbols, memory,
+                   element.isBF16() ? ::dsv2::ElementType::BF16 : ::dsv2::ElementType::F32);
+  if (failed(weight)) {
+    return failure();
+  }
+  name = taken.contains(use.getFamily()) ? unique(use.getFamily()) : use.getFamily().str();
+  ++taken[use.getFamily()];
+
+  MLIRContext *c = context();
+  SmallVector<Attribute> sources, copies;
+  for (const ::dsv2::WeightSource &source : weight->sources) {
+    Type type = source.type == ::dsv2::ElementType::BF16 ? Type(BFloat16Type::get(c)) : Type(Float32Type::get(c));
+    sources.push_back(dsv2_exec::SourceAttr::get(c, StringAttr::get(c, source.name),
+                                                 RankedTensorType::get(source.shape, type)));
+  }
+  for (const ::dsv2::WeightCopy &copy : weight->copies) {
+    SmallVector<int64_t> extents, from, to;
+    for (const ::dsv2::CopyDim &dim : copy.dims) {
+      extents.push_back(dim.extent);
+      from.push_back(dim.srcStride);
+      to.push_back(dim.dstStride);
+    }
+    copies.push_back(dsv2_exec::CopyAttr::get(c, copy.source, copy.srcOffset, copy.dstOffset, extents, from, to,
+                                              copy.expertBegin, copy.expertCount, copy.expertDstStride));
+  }
+  dsv2_exec::LayersAttr layers;
+  if (!weight->layers.global) {
+    layers = dsv2_exec::LayersAttr::get(c, weight->layers.begin, weight->layers.end, weight->layers.step);
+  }
+  dsv2_exec::WeightOp::create(declarations, symbol->getLoc(), StringAttr::get(c, name), layers,
+                              TypeAttr::get(element), declarations.getI64IntegerAttr(weight->elements),
+                              ArrayAttr::get(c, sources), ArrayAttr::get(c, copies));
+  return name;
+}
+
+std::string ProgramBuilder::useKernel(StringRef builder, DictionaryAttr spec, ArrayRef<int64_t> writes) {
+  std::string key = builder.str();
+  llvm::raw_string_ostream(key) << spec;
+  std::string &name = kernelNames[key];
+  if (name.empty()) {
+    name = unique(builder);
+    auto kernel = dsv2_exec::KernelOp::create(declarations, variant.getLoc(), name, builder, spec);
+    kernel->setAttr(kWritesAttr, DenseI64ArrayAttr::get(context(), writes));
+    ++numKernels;
+  }
+  return name;
+}
+
+std::string ProgramBuilder::useKernel(RowKernel &kernel, StringRef hint, ArrayRef<int64_t> writes) {
+  int64_t scratch = kernel.scratchBytes();
+  OwningOpRef<ModuleOp> module = kernel.finish();
+  func::FuncOp function = *module->getOps<func::FuncOp>().begin();
+  std::string key;
+  llvm::raw_string_ostream(key) << function;
+  std::string &name = kernelNames[key];
+  if (name.empty()) {
+    name = unique(hint);
+    auto op = dsv2_exec::KernelOp::create(declarations, variant.getLoc(), name);
+    op.setScratch(scratch);
+    op->setAttr(kWritesAttr, DenseI64ArrayAttr::get(context(), writes));
+    function->remove();
+    function.setName(name);
+    op.getBody().front().push_back(function);
+    ++numKernels;
+  }
+  return name;
+}
+
+void ProgramBuilder::beginEntry(Location loc, StringRef name, ArrayRef<AffineExpr> nonNegative) {
+  body.setInsertionPointToEnd(&variant.getBody().front());
+  entry = dsv2_exec::EntryOp::create(body, loc, name,
+                                     nonNegative.empty() ? IntegerSetAttr()
+                                                         : dsv2_exec::getGuard(context(), nonNegative));
+  if (declarations.getInsertionPoint() == variant.getBody().front().end()) {
+    declarations.setInsertionPoint(entry);
+  }
+  body.setInsertionPointToEnd(&entry.getBody().front());
+}
+
+void ProgramBuilder::beginRepeat(Location loc, RangeAttr layers) {
+  auto repeat =
+      dsv2_exec::RepeatOp::create(body, loc, layers.getBegin(), layers.getEnd(), layers.getStep());
+  body.setInsertionPointToEnd(&repeat.getBody().front());
+}
+
+void ProgramBuilder::endRepeat() { body.setInsertionPointToEnd(&entry.getBody().front()); }
+
+void ProgramBuilder::dispatch(Location loc, StringRef kernel, AffineMap items, ArrayRef<Slot> slots) {
+  SmallVector<dsv2_exec::ArgAttr> args;
+  for (const Slot &slot : slots) {
+    args.push_back(slot.kind == Slot::Kind::Symbol
+                       ? dsv2_exec::ArgAttr::launch(context(), slot.symbol)
+                       : dsv2_exec::ArgAttr::ref(context(), slot.name, slot.scale, slot.offset));
+  }
+  dsv2_exec::DispatchOp::create(body, loc, kernel, items, args);
+  ++numDispatches;
+}

@@ -1,0 +1,100 @@
+//===- CreateVariants.cpp - an empty program for each target -------------------------------------===//
+
+#include "lib/Pipelines/Passes.h"
+
+#include "dialects/DSV2/IR/DSV2.h"
+#include "dialects/Exec/IR/Exec.h"
+#include "lib/Target/TargetBackend.h"
+
+namespace mlir::dsv2 {
+#define GEN_PASS_DEF_CREATEVARIANTSPASS
+#include "lib/Pipelines/Passes.h.inc"
+} // namespace mlir::dsv2
+
+using namespace mlir;
+using namespace mlir::dsv2;
+
+namespace {
+
+/// Longest context when the option does not say: the config's, but a cache that a laptop can hold.
+constexpr int64_t kDefaultContext = 8192;
+
+struct CreateVariantsPass : public mlir::dsv2::impl::CreateVariantsPassBase<CreateVariantsPass> {
+  using CreateVariantsPassBase::CreateVariantsPassBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto model = module->getAttrOfType<DictionaryAttr>(DSV2Dialect::kModelAttr);
+    auto known = model ? model.getAs<IntegerAttr>("max_context") : IntegerAttr();
+    if (!known) {
+      module.emitError() << "expected a module attribute '" << DSV2Dialect::kModelAttr << "' with 'max_context'";
+      return signalPassFailure();
+    }
+    int64_t context = maxContext ? int64_t(maxContext) : std::min(known.getInt(), kDefaultContext);
+
+    ::dsv2::TargetRegistry registry;
+    ::dsv2::registerAllTargets(registry);
+    SmallVector<std::string> names(targets.begin(), targets.end());
+    if (names.empty()) {
+      names.push_back("host");
+    }
+    if (emulate) {
+      for (unsigned i = 0, n = names.size(); i < n; ++i) {
+        const ::dsv2::TargetBackend *target = registry.lookup(names[i]);
+        names.push_back((target ? target->getName().str() : names[i]) + ":emulated");
+      }
+    }
+    readStep();
+    OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+    SmallVector<StringRef> made;
+    for (const std::string &name : names) {
+      const ::dsv2::TargetBackend *target = registry.lookup(name);
+      if (!target) {
+        std::string known;
+        for (const std::string &other : registry.getNames()) {
+          known += (known.empty() ? "" : ", ") + other;
+        }
+        module.emitError() << "unknown target '" << name << "', expected host or one of " << known;
+        return signalPassFailure();
+      }
+      if (llvm::is_contained(made, target->getName())) {
+        continue; // named twice, or host is also named
+      }
+      made.push_back(target->getName());
+      create(b, *target, context);
+    }
+  }
+
+  /// What the step says of its numbers: compute type, and the angles that step tables are made of.
+  void readStep() {
+    compute = "f32";
+    frequencies.clear();
+    magnitude = 1.0f;
+    getOperation().walk([&](Operation *op) {
+      if (auto rope = dyn_cast<RopeOp>(op)) {
+        frequencies = llvm::to_vector(rope.getRope().getInvFreq().getValues<float>());
+        magnitude = float(rope.getRope().getMagnitude());
+      } else if (auto append = dyn_cast<CacheAppendOp>(op)) {
+        compute = cast<CacheType>(append.getCache().getType()).getElementType().isBF16() ? "bf16" : "f32";
+      }
+    });
+  }
+
+  void create(OpBuilder &b, const ::dsv2::TargetBackend &target, int64_t context) {
+    auto variant = dsv2_exec::VariantOp::create(b, getOperation().getLoc(), target.getName(), target.getDriver(),
+                                                target.getTier(), compute, context, maxBatch, maxStepTokens,
+                                                frequencies, magnitude);
+    auto packing = [&](Type element) {
+      ::dsv2::PackedLayout layout = target.getPacking(element);
+      return b.getDenseI64ArrayAttr({layout.panel, layout.pair});
+    };
+    variant->setAttr("packing", b.getDictionaryAttr({b.getNamedAttr("bf16", packing(b.getBF16Type())),
+                                                     b.getNamedAttr("f32", packing(b.getF32Type()))}));
+  }
+
+  StringRef compute;
+  SmallVector<float> frequencies;
+  float magnitude = 1.0f;
+};
+
+} // namespace

@@ -1,0 +1,163 @@
+//===- GenerateCode.cpp - compile every kernel, attach the code ----------------------------------===//
+//
+// Kernels of all variants are compiled by the context's thread pool, each on a module of its own; what is
+// written back, and its order, does not depend on the threads.
+//
+//===----------------------------------------------------------------------------------------------===//
+
+#include "lib/Pipelines/Passes.h"
+
+#include "dialects/DSV2/IR/DSV2.h"
+#include "dialects/Exec/IR/Exec.h"
+#include "lib/Codegen/Generic/GenericPipeline.h"
+#include "lib/Codegen/KernelBuilder.h"
+#include "lib/Codegen/TileEmitter.h"
+#include "lib/Target/TargetBackend.h"
+
+#include "mlir/IR/Threading.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/FileUtilities.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+namespace mlir::dsv2 {
+#define GEN_PASS_DEF_GENERATECODEPASS
+#include "lib/Pipelines/Passes.h.inc"
+} // namespace mlir::dsv2
+
+using namespace mlir;
+using namespace mlir::dsv2;
+
+namespace {
+
+/// One kernel on its way to code.
+struct Job {
+  dsv2_exec::KernelOp kernel;
+  const ::dsv2::TargetBackend *target = nullptr;
+  ::dsv2::CompiledKernel compiled;
+  uint64_t scratchBytes = 0;
+};
+
+bool isGeneric(dsv2_exec::KernelOp kernel) { return !kernel.getBody().empty(); }
+
+LogicalResult compileGeneric(Job &job) {
+  OwningOpRef<ModuleOp> module = ModuleOp::create(job.kernel.getLoc());
+  Operation *copy = job.kernel.getBody().front().front().clone();
+  module->push_back(copy);
+  cast<func::FuncOp>(copy).setName(job.kernel.getSymName());
+  MLIRContext *context = job.kernel.getContext();
+  PassManager pm(context, ModuleOp::getOperationName());
+  buildGenericKernelPipeline(pm, {});
+  if (failed(pm.run(*module))) {
+    return failure();
+  }
+  FailureOr<::dsv2::CompiledKernel> compiled =
+      job.target->compileKernel(*module->getOps<func::FuncOp>().begin(), {});
+  if (failed(compiled)) {
+    return failure();
+  }
+  job.compiled = std::move(*compiled);
+  return success();
+}
+
+LogicalResult compileBuilt(Job &job, const ::dsv2::KernelBuilderRegistry &builders) {
+  StringRef name = job.kernel.getBuilder();
+  ::dsv2::KernelBuilder builder = builders.lookup(name);
+  if (!builder) {
+    return job.kernel.emitOpError() << "names an unknown builder '" << name << "'";
+  }
+  std::unique_ptr<::dsv2::TileEmitter> emitter = job.target->createEmitter(job.kernel.getContext());
+  ::dsv2::KernelRequest request{job.kernel.getSymName(), job.kernel.getSpecAttr(), job.kernel.getLoc()};
+  FailureOr<::dsv2::BuiltKernel> built = builder(request, *emitter);
+  if (failed(built)) {
+    return failure();
+  }
+  job.scratchBytes = built->scratchBytes;
+  FailureOr<::dsv2::CompiledKernel> compiled = job.target->compileKernel(built->function, {});
+  if (failed(compiled)) {
+    return failure();
+  }
+  job.compiled = std::move(*compiled);
+  return success();
+}
+
+struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<GenerateCodePass> {
+  using GenerateCodePassBase::GenerateCodePassBase;
+
+  void getDependentDialects(DialectRegistry &registry) const override {
+    ::dsv2::registerKernelDialects(registry);
+    registerGenericKernelDialects(registry);
+  }
+
+  void runOnOperation() override {
+    ::dsv2::TargetRegistry targets;
+    ::dsv2::registerAllTargets(targets);
+    ::dsv2::KernelBuilderRegistry builders;
+    ::dsv2::registerAllKernelBuilders(builders);
+
+    std::vector<Job> jobs;
+    for (auto variant : getOperation().getOps<dsv2_exec::VariantOp>()) {
+      const ::dsv2::TargetBackend *target = targets.lookup(variant.getSymName());
+      if (!target) {
+        variant.emitOpError("is for a target that this compiler does not have");
+        return signalPassFailure();
+      }
+      for (auto kernel : variant.getOps<dsv2_exec::KernelOp>()) {
+        jobs.push_back({kernel, target, {}, 0});
+      }
+    }
+    if (failed(failableParallelForEach(&getContext(), jobs, [&](Job &job) {
+          return isGeneric(job.kernel) ? compileGeneric(job) : compileBuilt(job, builders);
+        }))) {
+      return signalPassFailure();
+    }
+    for (auto variant : getOperation().getOps<dsv2_exec::VariantOp>()) {
+      if (failed(attach(variant, jobs))) {
+        return signalPassFailure();
+      }
+    }
+  }
+
+  /// Joins a variant's kernels to its image and says where each lies.
+  LogicalResult attach(dsv2_exec::VariantOp variant, std::vector<Job> &jobs) {
+    std::vector<::dsv2::CompiledKernel> kernels;
+    const ::dsv2::TargetBackend *target = nullptr;
+    for (Job &job : jobs) {
+      if (job.kernel->getParentOp() == variant) {
+        target = job.target;
+        kernels.push_back(std::move(job.compiled));
+      }
+    }
+    if (!target) {
+      return variant.emitOpError("has no kernels");
+    }
+    FailureOr<::dsv2::KernelImage> image = target->serialize(kernels, variant.getLoc());
+    if (failed(image)) {
+      return failure();
+    }
+    llvm::StringMap<::dsv2::KernelSymbol> symbols;
+    for (const ::dsv2::KernelSymbol &symbol : image->symbols) {
+      symbols[symbol.name] = symbol;
+    }
+    for (Job &job : jobs) {
+      if (job.kernel->getParentOp() != variant) {
+        continue;
+      }
+      const ::dsv2::KernelSymbol &symbol = symbols[job.kernel.getSymName()];
+      job.kernel.setOffset(symbol.offset);
+      job.kernel.setSize(symbol.size);
+      if (!isGeneric(job.kernel)) {
+        job.kernel.setScratch(job.scratchBytes);
+      }
+      // What is left is what the artifact says.
+      job.kernel.getBody().getBlocks().clear();
+      job.kernel.removeSpecAttr();
+      job.kernel->removeAttr("writes");
+    }
+    variant->removeAttr("packing");
+    OpBuilder b(&*variant.getOps<dsv2_exec::KernelOp>().begin());
+    dsv2_exec::ImageOp::create(b, variant.getLoc(), image->textBytes, image->bytes);
+    return success();
+  }
+};
+
+} // namespace

@@ -37,11 +37,11 @@ struct Job {
   uint64_t scratchBytes = 0;
 };
 
-bool isGeneric(dsv2_exec::KernelOp kernel) { return !kernel.getBody().empty(); }
+bool isGeneric(dsv2_exec::KernelOp kernel) { return !kernel.getBodyRegion().empty(); }
 
 LogicalResult compileGeneric(Job &job) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(job.kernel.getLoc());
-  Operation *copy = job.kernel.getBody().front().front().clone();
+  Operation *copy = job.kernel.getBody()->front().clone();
   module->push_back(copy);
   cast<func::FuncOp>(copy).setName(job.kernel.getSymName());
   MLIRContext *context = job.kernel.getContext();
@@ -149,7 +149,7 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
         job.kernel.setScratch(job.scratchBytes);
       }
       // What is left is what the artifact says.
-      job.kernel.getBody().getBlocks().clear();
+      job.kernel.getBodyRegion().getBlocks().clear();
       job.kernel.removeSpecAttr();
       job.kernel->removeAttr("writes");
     }

@@ -55,7 +55,7 @@ LogicalResult StepLowering::lowerLayers(LayersOp op) {
   if (layers) {
     return op.emitOpError("loops over layers do not nest");
   }
-  auto yield = cast<YieldOp>(op.getBody().front().getTerminator());
+  auto yield = cast<YieldOp>(op.getBody()->getTerminator());
   SmallVector<Place> carried(op.getInits().size());
   for (auto [index, init, argument, next] : llvm::enumerate(op.getInits(), op.getCarried(), yield.getValues())) {
     if (isa<CacheType>(init.getType())) {
@@ -74,7 +74,7 @@ LogicalResult StepLowering::lowerLayers(LayersOp op) {
   }
   program.beginRepeat(op.getLoc(), op.getRange());
   layers = op.getRange();
-  for (Operation &inner : op.getBody().front()) {
+  for (Operation &inner : *op.getBody()) {
     if (failed(lower(inner))) {
       return failure();
     }

@@ -13,8 +13,8 @@ static constexpr int64_t kSlack = 64;
 
 ProgramBuilder::ProgramBuilder(dsv2_exec::VariantOp variant, ModuleOp model, int64_t routedLayers)
     : variant(variant), modelSymbols(model), routed(routedLayers),
-      declarations(OpBuilder::atBlockEnd(&variant.getBody().front())),
-      body(OpBuilder::atBlockEnd(&variant.getBody().front())) {}
+      declarations(OpBuilder::atBlockEnd(variant.getBody())),
+      body(OpBuilder::atBlockEnd(variant.getBody())) {}
 
 int64_t ProgramBuilder::packing(Type element, unsigned which) const {
   auto all = variant->getAttrOfType<DictionaryAttr>(kPackingAttr);
@@ -139,30 +139,30 @@ std::string ProgramBuilder::useKernel(RowKernel &kernel, StringRef hint, ArrayRe
     op->setAttr(kWritesAttr, DenseI64ArrayAttr::get(context(), writes));
     function->remove();
     function.setName(name);
-    op.getBody().front().push_back(function);
+    op.getBody()->push_back(function);
     ++numKernels;
   }
   return name;
 }
 
 void ProgramBuilder::beginEntry(Location loc, StringRef name, ArrayRef<AffineExpr> nonNegative) {
-  body.setInsertionPointToEnd(&variant.getBody().front());
+  body.setInsertionPointToEnd(variant.getBody());
   entry = dsv2_exec::EntryOp::create(body, loc, name,
                                      nonNegative.empty() ? IntegerSetAttr()
                                                          : dsv2_exec::getGuard(context(), nonNegative));
-  if (declarations.getInsertionPoint() == variant.getBody().front().end()) {
+  if (declarations.getInsertionPoint() == variant.getBody()->end()) {
     declarations.setInsertionPoint(entry);
   }
-  body.setInsertionPointToEnd(&entry.getBody().front());
+  body.setInsertionPointToEnd(entry.getBody());
 }
 
 void ProgramBuilder::beginRepeat(Location loc, RangeAttr layers) {
   auto repeat =
       dsv2_exec::RepeatOp::create(body, loc, layers.getBegin(), layers.getEnd(), layers.getStep());
-  body.setInsertionPointToEnd(&repeat.getBody().front());
+  body.setInsertionPointToEnd(repeat.getBody());
 }
 
-void ProgramBuilder::endRepeat() { body.setInsertionPointToEnd(&entry.getBody().front()); }
+void ProgramBuilder::endRepeat() { body.setInsertionPointToEnd(entry.getBody()); }
 
 void ProgramBuilder::dispatch(Location loc, StringRef kernel, AffineMap items, ArrayRef<Slot> slots) {
   SmallVector<dsv2_exec::ArgAttr> args;

@@ -56,9 +56,9 @@ public:
   int64_t panelOf(Type element) const;
 
   /// Most tokens that a sequence may cache.
-  int64_t maxContext() const { return variant.getMaxContext(); }
+  int64_t maxContext() { return variant.getMaxContext(); }
   /// Most new tokens of a step.
-  int64_t maxStepTokens() const { return variant.getMaxStepTokens(); }
+  int64_t maxStepTokens() { return variant.getMaxStepTokens(); }
   /// MoE layers of the model.
   int64_t routedLayers() const { return routed; }
 

@@ -119,7 +119,10 @@ SmallVector<Type> StepLowering::wantedForms(Value value) const {
     want(own);
   }
   // The own form first: the others are roundings of it.
-  llvm::stable_sort(forms, [&](Type a, Type b) { return a == own && b != own; });
+  auto at = llvm::find(forms, own);
+  if (at != forms.end()) {
+    std::rotate(forms.begin(), at, at + 1);
+  }
   return forms;
 }
 

@@ -37,7 +37,7 @@ struct Job {
   uint64_t scratchBytes = 0;
 };
 
-bool isGeneric(dsv2_exec::KernelOp kernel) { return !kernel.getBodyRegion().empty(); }
+bool isGeneric(dsv2_exec::KernelOp kernel) { return !kernel.getBody()->empty(); }
 
 LogicalResult compileGeneric(Job &job) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(job.kernel.getLoc());
@@ -60,7 +60,7 @@ LogicalResult compileGeneric(Job &job) {
 }
 
 LogicalResult compileBuilt(Job &job, const ::dsv2::KernelBuilderRegistry &builders) {
-  StringRef name = job.kernel.getBuilder();
+  StringRef name = job.kernel.getKernelBuilder();
   ::dsv2::KernelBuilder builder = builders.lookup(name);
   if (!builder) {
     return job.kernel.emitOpError() << "names an unknown builder '" << name << "'";
@@ -149,12 +149,12 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
         job.kernel.setScratch(job.scratchBytes);
       }
       // What is left is what the artifact says.
-      job.kernel.getBodyRegion().getBlocks().clear();
+      job.kernel.getBody()->clear();
       job.kernel.removeSpecAttr();
       job.kernel->removeAttr("writes");
     }
     variant->removeAttr("packing");
-    OpBuilder b(&*variant.getOps<dsv2_exec::KernelOp>().begin());
+    OpBuilder b(*variant.getOps<dsv2_exec::KernelOp>().begin());
     dsv2_exec::ImageOp::create(b, variant.getLoc(), image->textBytes, image->bytes);
     return success();
   }

@@ -95,13 +95,13 @@ LogicalResult StepLowering::lowerMLP(Operation *op, Value x, Value gate, Value u
     at.buffer = program.addBuffer(hint, element, rowsOf(at.rows) * at.layout.stride);
     return at;
   };
-  Place gated = rows(f32, "mlp_gate"), raised = rows(f32, "mlp_up");
+  Place gated = rows(f32, "gated"), raised = rows(f32, "raised");
   if (failed(emitMatmul(op, *source, gate, gated, nullptr)) ||
       failed(emitMatmul(op, *source, up, raised, nullptr))) {
     return failure();
   }
   // The product is an operand of the last contraction, in its type.
-  Place product = rows(source->layout.element, "mlp_product");
+  Place product = rows(source->layout.element, "product");
   RowKernel kernel(program.context(), "swiglu");
   unsigned first = kernel.addSlot("gate"), second = kernel.addSlot("up"), out = kernel.addSlot("out");
   kernel.store(buildSwiGLU(kernel, kernel.load(first, gated.layout), kernel.load(second, raised.layout)), out,

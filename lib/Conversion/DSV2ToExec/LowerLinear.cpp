@@ -20,9 +20,17 @@ LogicalResult StepLowering::storeForms(Operation *op, Value value, RowKernel &ke
     row = kernel.keep(row);
   }
   for (const Place &out : outs) {
-    writes.push_back(kernel.addSlot("out"));
+    // In place: kernels assume that different slots do not overlap, so a buffer is passed once.
+    auto same = llvm::find_if(slots, [&](const Slot &slot) {
+      return slot.kind == Slot::Kind::Buffer && slot.name == out.buffer;
+    });
+    if (same == slots.end()) {
+      writes.push_back(kernel.addSlot("out"));
+      slots.push_back(slotOf(out));
+    } else {
+      writes.push_back(same - slots.begin());
+    }
     kernel.store(row, writes.back(), out.layout);
-    slots.push_back(slotOf(out));
   }
   dispatchRows(op, kernel, hint, writes, rows, slots);
   for (const Place &out : outs) {
@@ -69,16 +77,19 @@ LogicalResult StepLowering::lowerRmsNorm(RMSNormOp op) {
 }
 
 LogicalResult StepLowering::lowerCast(CastOp op) {
-  FailureOr<Place> x = place(op.getX());
-  if (failed(x)) {
+  // The producer may write this form itself.
+  if (failed(materialize(op.getX()))) {
     return failure();
   }
-  // The producer may have written this form already.
   Type element = getElementTypeOrSelf(op.getResult().getType());
   auto &forms = places[op.getX()];
   if (auto form = forms.find(element); form != forms.end()) {
-    setPlace(op.getResult(), form->second);
+    setPlace(op.getResult(), Place(form->second));
     return success();
+  }
+  FailureOr<Place> x = place(op.getX());
+  if (failed(x)) {
+    return failure();
   }
   RowKernel kernel(program.context(), "cast");
   unsigned source = kernel.addSlot("x");
@@ -134,11 +145,10 @@ LogicalResult StepLowering::lowerSplitHeads(SplitHeadsOp op) {
 }
 
 LogicalResult StepLowering::lowerMergeHeads(MergeHeadsOp op) {
-  FailureOr<Place> any = place(op.getX());
-  if (failed(any) && !places.contains(op.getX())) {
+  if (failed(materialize(op.getX()))) {
     return failure();
   }
-  for (auto &[element, at] : places[op.getX()]) {
+  for (auto &[element, at] : llvm::SmallMapVector<Type, Place, 2>(places[op.getX()])) {
     if (at.layout.headStride != at.layout.width) {
       return op.emitOpError("heads do not lie next to each other");
     }

@@ -18,7 +18,7 @@ LogicalResult StepLowering::lowerEmbed(EmbedOp op) {
   if (failed(table)) {
     return failure();
   }
-  Place out = allocate(op.getResult(), Float32Type::get(program.context()), "hidden", LaunchSymbol::Rows);
+  Place out = allocate(op.getResult(), Float32Type::get(program.context()), "x", LaunchSymbol::Rows);
   RowKernel kernel(program.context(), "embed");
   unsigned tokens = kernel.addSlot("tokens"), weight = kernel.addSlot("table"), result = kernel.addSlot("out");
   kernel.store(buildEmbed(kernel, tokens, weight, element, weightType.getDimSize(1)), result, out.layout);

@@ -60,38 +60,35 @@ LogicalResult StepLowering::lower(Operation &op) {
       });
 }
 
+LogicalResult StepLowering::materialize(Value value) {
+  Operation *def = value.getDefiningOp();
+  if (!def || places.contains(value)) {
+    return success();
+  }
+  return TypeSwitch<Operation *, LogicalResult>(def)
+      .Case<RMSNormOp>([&](RMSNormOp o) { return lowerRmsNorm(o); })
+      .Case<RopeOp>([&](RopeOp o) { return lowerRope(o); })
+      .Case<CastOp>([&](CastOp o) { return lowerCast(o); })
+      .Case<SplitHeadsOp>([&](SplitHeadsOp o) { return lowerSplitHeads(o); })
+      .Case<MergeHeadsOp>([&](MergeHeadsOp o) { return lowerMergeHeads(o); })
+      .Case<MLACompressOp>([&](MLACompressOp o) { return lowerCompress(o); })
+      .Case<SelectRowsOp>([&](SelectRowsOp o) { return lowerSelectRows(o); })
+      .Default([](Operation *) { return success(); });
+}
+
 FailureOr<Place> StepLowering::place(Value value) {
-  Type element = getElementTypeOrSelf(value.getType());
-  auto find = [&]() -> const Place * {
-    auto forms = places.find(value);
-    if (forms == places.end()) {
-      return nullptr;
-    }
-    auto form = forms->second.find(element);
-    return form == forms->second.end() ? nullptr : &form->second;
-  };
   if (overwritten.contains(value)) {
     return emitError(value.getLoc(), "a carried value is read after the next layer's took its buffer");
   }
-  if (const Place *found = find()) {
-    return *found;
+  if (failed(materialize(value))) {
+    return failure();
   }
-  if (Operation *def = value.getDefiningOp()) {
-    LogicalResult done = TypeSwitch<Operation *, LogicalResult>(def)
-                             .Case<RMSNormOp>([&](RMSNormOp o) { return lowerRmsNorm(o); })
-                             .Case<RopeOp>([&](RopeOp o) { return lowerRope(o); })
-                             .Case<CastOp>([&](CastOp o) { return lowerCast(o); })
-                             .Case<SplitHeadsOp>([&](SplitHeadsOp o) { return lowerSplitHeads(o); })
-                             .Case<MergeHeadsOp>([&](MergeHeadsOp o) { return lowerMergeHeads(o); })
-                             .Case<MLACompressOp>([&](MLACompressOp o) { return lowerCompress(o); })
-                             .Case<SelectRowsOp>([&](SelectRowsOp o) { return lowerSelectRows(o); })
-                             .Default([](Operation *) { return success(); });
-    if (failed(done)) {
-      return failure();
+  auto forms = places.find(value);
+  if (forms != places.end()) {
+    auto form = forms->second.find(getElementTypeOrSelf(value.getType()));
+    if (form != forms->second.end()) {
+      return form->second;
     }
-  }
-  if (const Place *found = find()) {
-    return *found;
   }
   return emitError(value.getLoc()) << "value of type " << value.getType() << " has no place in memory";
 }

@@ -42,6 +42,9 @@ public:
 private:
   // --- places (StepLowering.cpp)
   LogicalResult lower(Operation &op);
+  /// Lowers the op behind a value that is lowered on demand: the value then has a place in each wanted form.
+  LogicalResult materialize(Value value);
+  /// The place of a value in its own element type.
   FailureOr<Place> place(Value value);
   /// Element types in which readers want a value: its own, and those that casts round it to.
   SmallVector<Type> wantedForms(Value value) const;

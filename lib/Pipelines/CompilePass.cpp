@@ -2,6 +2,7 @@
 
 #include "lib/Pipelines/Compile.h"
 #include "lib/Pipelines/Passes.h"
+#include "lib/Pipelines/Registration.h"
 
 #include "dialects/DSV2/IR/DSV2.h"
 
@@ -17,6 +18,9 @@ namespace {
 
 struct CompilePass : public mlir::dsv2::impl::CompilePassBase<CompilePass> {
   using CompilePassBase::CompilePassBase;
+
+  // Everything that a stage may make: its passes run in pipelines that are not known before.
+  void getDependentDialects(DialectRegistry &registry) const override { registerAllDialects(registry); }
 
   void runOnOperation() override {
     ModuleOp module = getOperation();

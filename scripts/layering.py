@@ -24,10 +24,10 @@ ROOMS = {
     "lib/Codegen": ["lib/Support"],
     "lib/Target": ["lib/Support", "lib/Codegen"],
     "lib/Conversion": ["lib/Support", "lib/Artifact", "dialects/DSV2", "dialects/Exec", "lib/Codegen"],
-    "lib/Translation": ["lib/Support", "lib/Checkpoint", "lib/Artifact", "lib/Import", "dialects/DSV2",
-                        "dialects/Exec"],
     "lib/Pipelines": ["lib/Support", "lib/Codegen", "lib/Target", "lib/Conversion", "lib/Reference",
-                      "lib/Import", "lib/Translation", "dialects/DSV2", "dialects/Exec"],
+                      "lib/Import", "dialects/DSV2", "dialects/Exec"],
+    "lib/Translation": ["lib/Support", "lib/Checkpoint", "lib/Artifact", "lib/Import", "lib/Pipelines",
+                        "dialects/DSV2", "dialects/Exec"],
 }
 NO_MLIR = ("lib/Support/", "lib/Checkpoint/", "lib/Artifact/", "lib/Runtime/", "include/dsv2/", "tools/dsv2-run/")
 # Words that belong to one target's folder (and to texts that list what exists).

@@ -103,3 +103,47 @@ module attributes {dsv2.model = {bos = 0 : i64, eos = [1], max_context = 4096 : 
     return %logits, %hidden, %moe#1 : tensor<?x96xf32>, tensor<?x64xf32>, !cache
   }
 }
+
+// The head of a program: weights as copies in the target's panels, tables the runtime knows.
+// CHECK: dsv2_exec.variant @"x86-64-v3"
+// CHECK-SAME: compute = "bf16"
+// CHECK: dsv2_exec.buffer @logits : f32 size(W * 96) output "logits"
+// A head's K rows of kv_b, transposed and packed in panels of 64 rows and pairs.
+// CHECK: dsv2_exec.weight @q_latent layers 0 to 2 : bf16 elements 4096
+// CHECK-NEXT: "model.layers.{l}.self_attn.kv_b_proj.weight" : tensor<128x32xbf16>
+// Gate and up are packed apart: two parts of an expert.
+// CHECK: dsv2_exec.weight @gate_up layers 1 to 2 : bf16 elements 65536
+
+// Few rows: attention is split over the context, then merged.
+// CHECK: dsv2_exec.entry @few_rows guard(16 - T >= 0)
+// CHECK-NEXT: dispatch @[[EMBED:embed_[0-9]+]] items(T) (@tokens, @embed, @[[X:x_[0-9]+]])
+// CHECK-NEXT: repeat l = 0 to 1
+// CHECK-NEXT: dispatch @[[NORM:rms_norm_[0-9]+]] items(T) (@[[X]], @input_norm[l], @[[H:rms_norm_[0-9]+]])
+// CHECK-NEXT: dispatch @[[LINEAR:matmul_[0-9]+]] items(2) (@[[H]], @q[l], @{{.*}}, sym T)
+// CHECK: dispatch @cache_append_{{[0-9]+}} items(T) ({{.*}}@cache[l], @slot)
+// CHECK: dispatch @latent_attention_{{[0-9]+}} items(T * (C ceildiv 256))
+// CHECK-NEXT: dispatch @latent_attention_{{[0-9]+}} items(T)
+// The residual is added by the contraction.
+// CHECK: dispatch @matmul_{{[0-9]+}} items(1) (@{{.*}}, @o[l], @[[X]], @[[X1:.*]], sym T)
+// The layer's result takes the carried buffer.
+// CHECK: dispatch @matmul_{{[0-9]+}} items(1) (@{{.*}}, @mlp_down[l], @[[X1]], @[[X]], sym T)
+// CHECK: repeat l = 1 to 2
+// One norm, two forms: f32 for the gate, bf16 for the experts.
+// CHECK-NEXT: dispatch @{{.*}} items(T) (@[[X]], @input_norm[l], @[[F32:.*]], @[[BF16:.*]])
+// CHECK: dispatch @gate_topk_0 items(T) ({{.*}}@replay[1536 * l - 1536], sym R)
+// CHECK-NEXT: dispatch @sort_experts_0 items(1)
+// CHECK-NEXT: dispatch @grouped_matmul_0 items(min(T * 3, 8)) (@[[BF16]], @gate_up[l]
+// In place: the carried buffer is passed once.
+// CHECK: dispatch @combine_0 items(T) ({{.*}}, @[[X]])
+// CHECK: dispatch @select_rows_0 items(W)
+// Equal kernels are one: the head's contraction has the shape of q's.
+// CHECK-NEXT: dispatch @[[LINEAR]] items(2) (@{{.*}}, @head, @logits, sym W)
+
+// Any number of rows: one row after the other.
+// CHECK: dsv2_exec.entry @any_rows {
+// CHECK: dispatch @[[EMBED]] items(T)
+// CHECK: dispatch @latent_attention_{{[0-9]+}} items(T) (
+// CHECK-NOT: func.func @step
+
+// LIVE: dsv2_exec.buffer @x_0 : f32 size(T * 64 + 64) live 0 to 27
+// LIVE: dsv2_exec.buffer @kv_0 : f32 size(T * 40 + 64) live 3 to 6

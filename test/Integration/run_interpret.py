@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """The oracle against every golden: one prefill, chunks, token by token, and as one of three ragged sequences.
 
-Also its flags: routing recorded and replayed, perplexity, greedy ids, rows from K on. Ends with
-`N passed, N failed`.
+Also its flags: routing recorded and replayed, roundings, perplexity, greedy ids, rows from K on; and what transformers
+says about the trained model. Ends with `N passed, N failed`.
 """
 import argparse
 import array
+import json
 import math
 import pathlib
 import struct
@@ -130,7 +131,26 @@ def run_golden(runner, directory):
             best.append(str(max(range(len(row)), key=row.__getitem__)))
         return ids == best, f"ids {ids}, largest logits {best}"
 
+    def rounded(*passes):
+        # With the exact run's experts, ideal bf16 arithmetic stays within the bf16 rule, and does round.
+        routing, rounds = runner.work / "routing.safetensors", runner.work / "rounds.mlir"
+        runner.tool(*common, *whole, "--record-routing", routing, "--generate", 0)
+        runner.tool("dsv2-opt", module, *passes, "--dsv2-set-compute-type=compute=bf16", "-o", rounds)
+        command = ["dsv2-interpret", rounds, "--weights", directory, *whole, "--logits", logits, "--replay-routing",
+                   routing, "--chunk", 20]
+        runner.tool(*command)
+        exact = check_golden.check(golden, logits)
+        if not exact[0]:
+            return False, f"without --round: {exact[1]}"
+        runner.tool(*command, "--round")
+        if check_golden.check(golden, logits)[0]:
+            return False, "--round rounded nothing"
+        return check_golden.check(golden, logits, "bf16")
+
     name = directory.name
+    runner.test(f"{name}: bf16, naive", rounded)
+    runner.test(f"{name}: bf16, absorbed and fused", lambda: rounded(
+        "--dsv2-absorb-mla-projections=mode=reassociated", "--dsv2-fuse-experts=mode=on"))
     runner.test(f"{name}: one prefill", once)
     runner.test(f"{name}: chunks of 7", lambda: once("--chunk", 7))
     runner.test(f"{name}: token by token", lambda: once("--chunk", 1))
@@ -139,6 +159,34 @@ def run_golden(runner, directory):
     runner.test(f"{name}: replayed routing", replay)
     runner.test(f"{name}: perplexity", perplexity)
     runner.test(f"{name}: greedy ids", greedy)
+
+
+def run_trained(runner):
+    directory = ROOT / "models/kjv-v2"
+    module = runner.work / "trained.mlir"
+    module.write_text(runner.tool("dsv2-translate", "--import-hf", directory))
+    common = ["dsv2-interpret", module, "--weights", directory]
+
+    def greedy():
+        # Five prompts of unequal length as one batch give the ids that transformers gives for each.
+        expected = json.loads((ROOT / "test/Golden/trained/greedy.json").read_text())
+        flags = []
+        for case in expected:
+            flags += ["--tokens", ",".join(map(str, case["prompt_ids"]))]
+        text = runner.tool(*common, *flags, "--generate", len(expected[0]["greedy_ids"]), "--print-ids")
+        lines = [list(map(int, line.split())) for line in text.splitlines()]
+        return lines == [case["greedy_ids"] for case in expected], text
+
+    def perplexity():
+        expected = json.loads((ROOT / "test/Golden/trained/heldout.json").read_text())
+        text = runner.tool(*common, "--tokens", f"@{directory}/heldout_tokens.txt", "--perplexity")
+        lines = dict(line.rsplit(" ", 1) for line in text.splitlines())
+        good = lines["tokens"] == str(expected["predicted"]) and abs(
+            float(lines["perplexity"]) / expected["perplexity"] - 1) < 1e-5
+        return good, text
+
+    runner.test("trained: five greedy texts", greedy)
+    runner.test("trained: perplexity of held-out text", perplexity)
 
 
 def run_errors(runner, directory):
@@ -173,6 +221,7 @@ def main():
         runner = Runner(options.build, work)
         for directory in goldens:
             runner.test(f"{directory.name}", lambda d=directory: (run_golden(runner, d), (True, ""))[1])
+        runner.test("trained", lambda: (run_trained(runner), (True, ""))[1])
         run_errors(runner, goldens[0])
     print(f"{runner.passed} passed, {runner.failed} failed")
     return 1 if runner.failed or not goldens else 0

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 namespace dsv2 {
 
@@ -41,12 +42,17 @@ std::vector<Tensor> decompress(const LatentCache &cache, int64_t layer, const Te
   return {std::move(parts[0]), std::move(kRope), std::move(parts[1])};
 }
 
-/// Adds the dot product of two vectors to `sum`, in ascending order.
-static double dot(double sum, const double *a, const double *b, int64_t width) {
+/// Keys whose scores are computed side by side, which hides the adder's latency.
+static constexpr int64_t keyBlock = 4;
+
+/// Adds to each of the sums the dot product of `q` with one of the keys, every sum
+/// in ascending order.
+static void addDots(double *sums, const double *q, const double *const *keys, int64_t width) {
   for (int64_t i = 0; i < width; ++i) {
-    sum += a[i] * b[i];
+    for (int64_t b = 0; b < keyBlock; ++b) {
+      sums[b] += q[i] * keys[b][i];
+    }
   }
-  return sum;
 }
 
 /// `keys(row, head, i)` gives the two key parts of the row's cached token i,
@@ -63,9 +69,19 @@ static Tensor attend(const Tensor &qNope, const Tensor &qRope, int64_t valueWidt
     p.resize(visible);
     for (int64_t a = 0; a < heads; ++a) {
       const double *q0 = qNope.row(t) + a * nope, *q1 = qRope.row(t) + a * rope;
-      for (int64_t i = 0; i < visible; ++i) {
-        auto [k0, k1] = keys(row, a, i);
-        p[i] = dot(dot(0.0, q0, k0, nope), q1, k1, rope) * spec.scale;
+      for (int64_t i = 0; i < visible; i += keyBlock) {
+        int64_t count = std::min(keyBlock, visible - i);
+        const double *k0[keyBlock], *k1[keyBlock];
+        for (int64_t b = 0; b < keyBlock; ++b) {
+          // A short last block computes its last score more than once.
+          std::tie(k0[b], k1[b]) = keys(row, a, i + std::min(b, count - 1));
+        }
+        double sums[keyBlock] = {};
+        addDots(sums, q0, k0, nope);
+        addDots(sums, q1, k1, rope);
+        for (int64_t b = 0; b < count; ++b) {
+          p[i + b] = sums[b] * spec.scale;
+        }
       }
       softmax(p.data(), visible);
       double *out = y.row(t) + a * valueWidth;

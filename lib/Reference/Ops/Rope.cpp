@@ -5,7 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "lib/Reference/Ops/Rope.h"
 
-#include <cmath>
+#include "lib/Support/RopeTable.h"
 
 namespace dsv2 {
 
@@ -20,9 +20,10 @@ Tensor rope(const Tensor &x, const RopeSpec &spec, const Step &step) {
   std::vector<double> cosines(pairs), sines(pairs);
   for (int64_t t = 0; t < x.rows(); ++t) {
     for (int64_t i = 0; i < pairs; ++i) {
-      float angle = float(step.rows[t].position) * spec.inverseFrequencies[i];
-      cosines[i] = std::cos(double(angle)) * spec.magnitude;
-      sines[i] = std::sin(double(angle)) * spec.magnitude;
+      RopeRotation rotation =
+          ropeRotation(step.rows[t].position, spec.inverseFrequencies[i], spec.magnitude);
+      cosines[i] = rotation.cosine;
+      sines[i] = rotation.sine;
     }
     for (int64_t begin = 0; begin < x.rowWidth(); begin += width) {
       const double *from = x.row(t) + begin;

@@ -115,6 +115,33 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
         return signalPassFailure();
       }
     }
+    if (!report.empty() && failed(writeReport())) {
+      return signalPassFailure();
+    }
+  }
+
+  /// A line for each kernel (builder, bytes of code, scratch), then one for each dispatch (kernel, source of
+  /// the op). Fields are separated by tabs.
+  LogicalResult writeReport() {
+    std::string message;
+    std::unique_ptr<llvm::ToolOutputFile> file = openOutputFile(report, &message);
+    if (!file) {
+      return getOperation().emitError() << "report: " << message;
+    }
+    for (auto variant : getOperation().getOps<dsv2_exec::VariantOp>()) {
+      for (auto kernel : variant.getOps<dsv2_exec::KernelOp>()) {
+        file->os() << variant.getSymName() << "\tkernel\t" << kernel.getSymName() << "\t"
+                   << kernel.getKernelBuilder() << "\t" << kernel.getSize().value_or(0) << "\t"
+                   << kernel.getScratch() << "\n";
+      }
+      variant.walk([&](dsv2_exec::DispatchOp dispatch) {
+        file->os() << variant.getSymName() << "\tdispatch\t"
+                   << dispatch->getParentOfType<dsv2_exec::EntryOp>().getSymName() << "\t" << dispatch.getKernel()
+                   << "\t" << dispatch.getLoc() << "\n";
+      });
+    }
+    file->keep();
+    return success();
   }
 
   /// Joins a variant's kernels to its image and says where each lies.

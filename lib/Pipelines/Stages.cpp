@@ -57,6 +57,10 @@ void mlir::dsv2::buildModelStage(OpPassManager &pm, const ModelStageOptions &opt
 }
 
 void mlir::dsv2::buildDispatchStage(OpPassManager &pm, const DispatchStageOptions &options) {
+  // Experts that stayed apart still share one contraction for gate and up.
+  FuseExpertsPassOptions merge;
+  merge.mode = "merge";
+  pm.addPass(createFuseExpertsPass(merge));
   CreateVariantsPassOptions create;
   create.targets.assign(options.targets.begin(), options.targets.end());
   create.emulate = options.emulate;

@@ -29,8 +29,8 @@ struct FuseExpertsPass : public mlir::dsv2::impl::FuseExpertsPassBase<FuseExpert
   using FuseExpertsPassBase::FuseExpertsPassBase;
 
   void runOnOperation() override {
-    if (mode != "auto" && mode != "on" && mode != "off") {
-      getOperation().emitError("fuse-experts mode is '") << mode << "', expected auto, on or off";
+    if (mode != "auto" && mode != "on" && mode != "off" && mode != "merge") {
+      getOperation().emitError("fuse-experts mode is '") << mode << "', expected auto, on, off or merge";
       return signalPassFailure();
     }
     if (mode == "off") {
@@ -118,13 +118,13 @@ Value concat(OpBuilder &builder, Location location, int64_t dim, ValueRange part
 } // namespace
 
 LogicalResult FuseExpertsPass::fuse(RoutedExpertsOp routed, DerivedWeights &weights) {
-  ExpertGroup group = findGroup(routed);
+  ExpertGroup group = mode == "merge" ? ExpertGroup{routed, {}, {}} : findGroup(routed);
   std::string reason = whyNot(group, weights);
   if (reason.empty()) {
     rewrite(group, weights);
     return success();
   }
-  if (mode == "on") {
+  if (mode == "on" || mode == "merge") {
     return routed.emitError("cannot be fused: ") << reason;
   }
   routed.emitRemark("stays apart from shared experts: ") << reason;

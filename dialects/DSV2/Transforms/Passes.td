@@ -71,7 +71,8 @@ def FuseExpertsPass : Pass<"dsv2-fuse-experts", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::dsv2::DSV2Dialect", "::mlir::tensor::TensorDialect"];
   let options = [
     Option<"mode", "mode", "std::string", /*default=*/"\"auto\"",
-           "auto (where legal), on (an error where not legal) or off">,
+           "auto (where legal), on (an error where not legal), off, or merge (gate and up of routed experts "
+           "only, which kernels ask for)">,
   ];
   let statistics = [
     Statistic<"numFused", "num-fused", "Groups of routed experts fused">,

@@ -55,8 +55,11 @@ LogicalResult StepLowering::lower(Operation &op) {
       })
       .Case<FusedExpertsOp>([&](FusedExpertsOp o) { return lowerExperts(o, nullptr); })
       .Default([&](Operation *o) {
-        return o->emitError("this op has no kernel on this target yet; attention must be reassociated "
-                            "(absorb=reassociated)");
+        InFlightDiagnostic error = o->emitOpError("has no kernel yet");
+        if (isa<DecompressOp, AttentionOp>(o)) {
+          error << ": only the reassociated form of attention can be compiled (absorb=reassociated)";
+        }
+        return LogicalResult(error);
       });
 }
 

@@ -36,7 +36,7 @@ public:
   /// Compiles, maps for the life of the process, and leaves the assembly in NAME.s.
   bench::Kernel compile(const std::string &tier, const std::string &builder, const std::string &spec,
                         const std::string &name) {
-    double start = bench::now();
+    double start = bench::threadTime();
     const TargetBackend *target = targets.lookup(tier);
     auto attribute = llvm::cast<mlir::DictionaryAttr>(mlir::parseAttribute(spec, &context));
     std::unique_ptr<TileEmitter> emitter = target->createEmitter(&context);
@@ -57,7 +57,7 @@ public:
     std::memcpy(memory, image->bytes.data(), image->bytes.size());
     mprotect(memory, image->textBytes, PROT_READ | PROT_EXEC);
     std::printf("%s on %s: %lu bytes of code, compiled in %.0f ms\n", name.c_str(), tier.c_str(),
-                static_cast<unsigned long>(image->symbols[0].size), (bench::now() - start) * 1e3);
+                static_cast<unsigned long>(image->symbols[0].size), (bench::threadTime() - start) * 1e3);
     return {reinterpret_cast<bench::KernelFunction>(static_cast<char *>(memory) + image->symbols[0].offset),
             built->scratchBytes};
   }

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <immintrin.h>
+#include <ctime>
 #include <sys/mman.h>
 
 namespace dsv2::bench {
@@ -100,13 +101,19 @@ __attribute__((target("avx2"))) uint64_t readAll(const char *data, size_t bytes)
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+double threadTime() {
+  timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
+}
+
 double bestTime(const std::function<void()> &body, double seconds) {
   body();
   double best = 1e30, end = now() + seconds;
   do {
-    double start = now();
+    double start = threadTime();
     body();
-    best = std::min(best, now() - start);
+    best = std::min(best, threadTime() - start);
   } while (now() < end);
   return best;
 }

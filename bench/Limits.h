@@ -15,7 +15,10 @@ namespace dsv2::bench {
 /// Seconds on the steady clock.
 double now();
 
-/// Runs `body` for at least `seconds` (after one warming call) and returns the shortest time of one call.
+/// Seconds that this thread has run: the turns of other processes on a shared core do not count.
+double threadTime();
+
+/// Runs `body` for at least `seconds` (after one warming call) and returns the shortest thread time of one call.
 double bestTime(const std::function<void()> &body, double seconds);
 
 /// f32 FLOP/s of independent fused multiply-adds in 256-bit and in 512-bit registers; 0 where the CPU has none.

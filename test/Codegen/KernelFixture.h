@@ -20,12 +20,11 @@
 
 namespace dsv2::test {
 
-/// A kernel that can be called, and its assembly.
+/// A kernel that can be called.
 struct ReadyKernel {
   std::unique_ptr<LoadedImage> image;
   KernelFunction function = nullptr;
   uint64_t scratchBytes = 0;
-  std::string assembly;
 
   /// Calls with fresh scratch, full of NaNs.
   void call(const std::vector<uint64_t> &slots, int64_t begin, int64_t end) const {
@@ -63,7 +62,14 @@ public:
     if (found == kernels.end()) {
       found = kernels.emplace(key, compile(target, builder, spec)).first;
     }
-    return found->second.function || !found->second.assembly.empty() ? &found->second : nullptr;
+    return found->second.function ? &found->second : nullptr;
+  }
+
+  /// Assembly text of a kernel, whether this CPU runs it or not; empty after a failure.
+  std::string assembly(const std::string &target, const std::string &builder, const std::string &spec) {
+    std::string text;
+    compile(target, builder, spec, &text);
+    return text;
   }
 
   std::string message; ///< diagnostics so far
@@ -82,7 +88,8 @@ private:
     });
   }
 
-  ReadyKernel compile(const std::string &targetName, const std::string &builderName, const std::string &spec) {
+  ReadyKernel compile(const std::string &targetName, const std::string &builderName, const std::string &spec,
+                      std::string *assembly = nullptr) {
     ReadyKernel out;
     const TargetBackend *target = registry.lookup(targetName);
     KernelBuilder builder = builders.lookup(builderName);
@@ -97,16 +104,17 @@ private:
     if (mlir::failed(built)) {
       return out;
     }
-    mlir::FailureOr<CompiledKernel> compiled = target->compileKernel(built->function, {/*assembly=*/true});
+    mlir::FailureOr<CompiledKernel> compiled = target->compileKernel(built->function, {assembly != nullptr});
     if (mlir::failed(compiled)) {
-      built->module->dump();
       return out;
+    }
+    if (assembly) {
+      *assembly = compiled->assembly;
     }
     mlir::FailureOr<KernelImage> image = target->serialize({*compiled}, request.loc);
     if (mlir::failed(image)) {
       return out;
     }
-    out.assembly = compiled->assembly;
     out.scratchBytes = built->scratchBytes;
     out.image = std::make_unique<LoadedImage>(*image);
     out.function = hostSupportsTier(target->getTier().str()) ? out.image->find("kernel") : nullptr;

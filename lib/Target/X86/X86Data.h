@@ -10,9 +10,11 @@
 
 namespace dsv2 {
 
-/// values[row * vectors + v]: columns `column` + v * lanes + ... of a row.
+/// Vector number row * vectors + v: columns `column` + v * lanes + ... of a row. One of several tiles of a pipeline
+/// is parked in scratch after its contraction, so that the next one has the registers.
 struct X86Emitter::RegisterTile : TargetData {
   Accumulators values;
+  Value parked; ///< f32 scratch instead of `values`, or null
   int64_t vectors = 0;
   Value column; ///< within the panel
   RowBlock rows;

@@ -92,7 +92,15 @@ private:
                             const std::function<Accumulators(Value, llvm::ArrayRef<Value>)> &body);
 
   // --- Register tiles (X86RegisterTiles.cpp).
-  int64_t sliceVectors(int64_t height) const;
+  int64_t fullRows() const;
+  /// Whether a widened contraction of so few rows goes vector by vector of weights.
+  static bool byVector(int64_t height) { return height <= 2; }
+  int64_t sliceVectors(int64_t height, Arithmetic kind) const;
+  using WeightLoad = std::function<Value(int64_t vector)>;
+  using RowSpread = std::function<Value(int64_t row, bool odd)>;
+  void multiplyWidened(Accumulators &acc, int64_t height, const WeightLoad &weight, const RowSpread &spread);
+  void park(RegisterTile &tile);
+  void mapParked(llvm::ArrayRef<const RegisterTile *> tiles, const Map &map);
   void pipelineSlices(const PanelMaker &panels, llvm::ArrayRef<TileShape> shapes, const StepBody &body,
                       const Finish &finish);
   Operand stageRows(const RowsPanel &panel);
@@ -113,9 +121,9 @@ private:
   Accumulators accumulatePage(llvm::ArrayRef<Value> accumulators, const LanesOperand &p, const PagedOperand &cache,
                               Value page, Value column, Value head);
   Value interleave(Value even, Value odd);
-  /// Vectors that hold kHeads row values, and rows of one block of a memory tile's contraction.
+  /// Vectors that hold kHeads row values, and tokens whose scores are computed together.
   int64_t rowVectors() const { return kHeads / tier.lanes; }
-  int64_t blockRows(Arithmetic kind) const;
+  int64_t blockTokens() const { return tier.lanes == 8 ? 4 : 16; }
   Value pageRow(const PagedOperand &cache, Value token);
   void storeMemory(const MemoryTile &tile, const Matrix &out, Value column, int64_t columns,
                    const Epilogue &epilogue);
@@ -127,10 +135,11 @@ private:
 
   X86Tier tier;
   Value slice;                        ///< first column of the slice that is being emitted
+  size_t tilesOfSlice = 0;            ///< tiles that the pipeline carries
   int64_t vectorsOfSlice = 0;         ///< vectors of each row of a register tile; 0: tiles are in memory
   Value rowBlockNumber, rowBlockCount; ///< for spreading the prefetch of the next panel over the blocks
   Value stagedRows;                   ///< scratch for widened rows, shared by the bodies of forRows
-  Value edgeTile, edgeLanes;          ///< scratch of stores at a matrix's edge
+  Value edgeTile;                     ///< scratch of stores at a matrix's edge
   int64_t stagedDepth = 0;
 };
 

@@ -17,15 +17,6 @@ using namespace mlir;
 
 namespace dsv2 {
 
-int64_t X86Emitter::blockRows(Arithmetic kind) const {
-  // Accumulators and what is spread must fit the registers: 16 with folded loads, 8 where both halves of a
-  // widened pair wait, 4 with two vectors a token.
-  if (tier.lanes == 8) {
-    return 4;
-  }
-  return kind == Arithmetic::Widened ? 8 : 16;
-}
-
 void X86Emitter::packSegment(const RowsPanel::Segment &segment, const RowBlock &rows, const LanesOperand &to,
                              int64_t firstK) {
   const Matrix &matrix = segment.matrix;
@@ -94,7 +85,7 @@ Tile X86Emitter::contractScores(std::shared_ptr<MemoryTile> tile, const LanesOpe
   const PagedPanel &panel = cache.panel;
   const Matrix &matrix = panel.cache;
   int64_t pair = pairOf(q.kind), steps = (panel.depth + pair - 1) / pair, vectors = rowVectors();
-  int64_t tokens = blockRows(q.kind);
+  int64_t tokens = blockTokens();
   loop(index(0), ceilDiv(panel.count, tokens), [&](Value group) {
     Value first = mul(group, tokens), token = add(panel.first, first);
     Value at = add(mul(pageRow(cache, token), matrix.rowStride), matrix.offset);
@@ -110,16 +101,20 @@ Tile X86Emitter::contractScores(std::shared_ptr<MemoryTile> tile, const LanesOpe
       }
       auto place = [&](int64_t i) { return add(add(at, i * matrix.rowStride), mul(k, pair)); };
       if (q.kind == Arithmetic::Widened) {
-        SmallVector<Value> raw;
-        for (int64_t i = 0; i < tokens; ++i) {
-          raw.push_back(spreadPair(matrix.memory, place(i)));
-        }
-        for (bool odd : {true, false}) {
-          Value row = mul(add(mul(k, 2), odd ? 1 : 0), kHeads);
+        // Token by token, so that only one widened pair is alive.
+        SmallVector<Value> lanes[2];
+        for (int64_t odd = 0; odd < 2; ++odd) {
+          Value row = mul(add(mul(k, 2), odd), kHeads);
           for (int64_t v = 0; v < vectors; ++v) {
-            Value lanes = loadVector(floats(), q.memory, add(row, v * tier.lanes));
-            for (int64_t i = 0; i < tokens; ++i) {
-              acc[i * vectors + v] = fma(lanes, half(raw[i], odd), acc[i * vectors + v]);
+            lanes[odd].push_back(loadVector(floats(), q.memory, add(row, v * tier.lanes)));
+          }
+        }
+        for (int64_t i = 0; i < tokens; ++i) {
+          Value both = spreadPair(matrix.memory, place(i));
+          for (bool odd : {true, false}) {
+            Value x = half(both, odd);
+            for (int64_t v = 0; v < vectors; ++v) {
+              acc[i * vectors + v] = fma(lanes[odd][v], x, acc[i * vectors + v]);
             }
           }
         }

@@ -17,23 +17,30 @@ using namespace mlir;
 namespace dsv2 {
 namespace {
 
-/// Rows of the full block. Six rows use 24 of 32, or 12 of 16 registers as accumulators.
-constexpr int64_t kBlockRows = 6;
+/// No block has more rows than this.
+constexpr int64_t kMostRows = 6;
 
 /// Elements between widened rows beyond the depth: keeps rows of a power of two apart in the first-level cache.
 constexpr int64_t kStagedPadding = 16;
 
 } // namespace
 
+int64_t X86Emitter::fullRows() const {
+  // 6 x 4 vectors fill 32 registers with accumulators, weights and one row value. Where bf16 weights are widened
+  // their halves need registers too: 5 x 4, or 5 x 2 of 16.
+  return tier.bf16Dot ? kMostRows : 5;
+}
+
 void X86Emitter::forRows(Value begin, Value end, const std::function<void(RowBlock)> &program) {
-  Value total = sub(end, begin), full = div(total, kBlockRows), rest = rem(total, kBlockRows);
-  rowBlockCount = ceilDiv(total, kBlockRows);
+  int64_t most = fullRows();
+  Value total = sub(end, begin), full = div(total, most), rest = rem(total, most);
+  rowBlockCount = ceilDiv(total, most);
   loop(index(0), full, [&](Value block) {
     rowBlockNumber = block;
-    program({add(begin, mul(block, kBlockRows)), kBlockRows});
+    program({add(begin, mul(block, most)), most});
   });
   SmallVector<int64_t> heights;
-  for (int64_t height = 1; height < kBlockRows; ++height) {
+  for (int64_t height = 1; height < most; ++height) {
     heights.push_back(height);
   }
   auto tails = scf::IndexSwitchOp::create(b, loc, TypeRange{}, rest, heights, unsigned(heights.size()));
@@ -43,16 +50,23 @@ void X86Emitter::forRows(Value begin, Value end, const std::function<void(RowBlo
   for (auto [number, height] : llvm::enumerate(heights)) {
     b.createBlock(&tails.getCaseRegions()[number]);
     rowBlockNumber = full;
-    program({add(begin, mul(full, kBlockRows)), height});
+    program({add(begin, mul(full, most)), height});
     scf::YieldOp::create(b, loc);
   }
 }
 
-int64_t X86Emitter::sliceVectors(int64_t height) const {
-  // Accumulators of one tile, one vector of weights a column group, one spread row value. Further tiles have
-  // their own loops and wait in memory meanwhile.
+int64_t X86Emitter::sliceVectors(int64_t height, Arithmetic kind) const {
+  // Registers of one tile's loop. Further tiles have their own loops.
+  auto needed = [&](int64_t vectors) {
+    int64_t accumulators = height * vectors;
+    if (kind == Arithmetic::Widened) {
+      return accumulators + (byVector(height) ? 2 * height + 3 : 2 * vectors + 2);
+    }
+    // A single row's weights are memory operands.
+    return accumulators + (height == 1 ? 2 : vectors + 1);
+  };
   int64_t count = panelColumns() / tier.lanes;
-  while (count > 1 && (height + 1) * count + 1 > tier.registers) {
+  while (count > 1 && needed(count) > tier.registers) {
     count /= 2;
   }
   return count;
@@ -61,11 +75,17 @@ int64_t X86Emitter::sliceVectors(int64_t height) const {
 void X86Emitter::pipelineSlices(const PanelMaker &panels, ArrayRef<TileShape> shapes, const StepBody &body,
                                 const Finish &finish) {
   SmallVector<Operand> staged;
+  Arithmetic kind = Arithmetic::F32;
   for (const Panel &panel : panels(index(0))) {
-    staged.push_back(std::holds_alternative<RowsPanel>(panel) ? stageRows(std::get<RowsPanel>(panel))
-                                                              : stagePacked(std::get<PackedPanel>(panel)));
+    if (const auto *rows = std::get_if<RowsPanel>(&panel)) {
+      staged.push_back(stageRows(*rows));
+    } else {
+      kind = arithmetic(std::get<PackedPanel>(panel).element);
+      staged.push_back(stagePacked(std::get<PackedPanel>(panel)));
+    }
   }
-  vectorsOfSlice = sliceVectors(shapes.front().rows.height);
+  vectorsOfSlice = sliceVectors(shapes.front().rows.height, kind);
+  tilesOfSlice = shapes.size();
   int64_t columns = vectorsOfSlice * tier.lanes;
   auto emitSlice = [&](Value number) {
     slice = mul(number, columns);
@@ -90,11 +110,14 @@ Operand X86Emitter::stageRows(const RowsPanel &panel) {
   out->kind = arithmetic(matrix.element);
   out->depth = segment.depth;
   for (int64_t r = 0; r < panel.rows.height; ++r) {
-    Value row = add(panel.rows.first, r);
     if (matrix.rowIndex) {
-      row = matrix.rowIndex(row);
+      Value row = matrix.rowIndex(add(panel.rows.first, r));
+      out->bases.push_back(add(mul(row, matrix.rowStride), matrix.offset));
+    } else {
+      // Constant distances from the first row: one address register serves all.
+      Value first = r == 0 ? add(mul(panel.rows.first, matrix.rowStride), matrix.offset) : out->bases.front();
+      out->bases.push_back(add(first, r * matrix.rowStride));
     }
-    out->bases.push_back(add(mul(row, matrix.rowStride), matrix.offset));
   }
   out->memory = matrix.memory;
   if (out->kind != Arithmetic::Widened) {
@@ -103,7 +126,7 @@ Operand X86Emitter::stageRows(const RowsPanel &panel) {
   // Widened rows: f32 copies in scratch, zero filled up to the pair.
   int64_t stride = (segment.depth + 15) / 16 * 16 + kStagedPadding;
   if (!stagedRows || stagedDepth != segment.depth) {
-    stagedRows = scratch(b.getF32Type(), kBlockRows * stride);
+    stagedRows = scratch(b.getF32Type(), kMostRows * stride);
     stagedDepth = segment.depth;
   }
   int64_t whole = segment.depth / tier.lanes;
@@ -134,6 +157,65 @@ Operand X86Emitter::stagePacked(const PackedPanel &panel) {
   return {out};
 }
 
+void X86Emitter::multiplyWidened(Accumulators &acc, int64_t height, const WeightLoad &weight,
+                                 const RowSpread &spread) {
+  int64_t vectors = int64_t(acc.size()) / height;
+  if (byVector(height)) {
+    // Few rows: their values stay in registers, and each weight is used up before the next.
+    SmallVector<Value> values[2];
+    for (int64_t r = 0; r < height; ++r) {
+      values[0].push_back(spread(r, false));
+      values[1].push_back(spread(r, true));
+    }
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value both = weight(v);
+      for (bool odd : {true, false}) {
+        Value x = half(both, odd);
+        for (int64_t r = 0; r < height; ++r) {
+          acc[r * vectors + v] = fma(values[odd][r], x, acc[r * vectors + v]);
+        }
+      }
+    }
+    return;
+  }
+  SmallVector<Value> weights;
+  for (int64_t v = 0; v < vectors; ++v) {
+    weights.push_back(weight(v));
+  }
+  for (bool odd : {true, false}) {
+    SmallVector<Value> halves;
+    for (Value both : weights) {
+      halves.push_back(half(both, odd));
+    }
+    for (int64_t r = 0; r < height; ++r) {
+      Value x = spread(r, odd);
+      for (int64_t v = 0; v < vectors; ++v) {
+        acc[r * vectors + v] = fma(x, halves[v], acc[r * vectors + v]);
+      }
+    }
+  }
+}
+
+void X86Emitter::park(RegisterTile &tile) {
+  tile.parked = scratch(b.getF32Type(), panelColumns() * tile.rows.height);
+  for (auto [number, value] : llvm::enumerate(tile.values)) {
+    storeVector(value, tile.parked, index(int64_t(number) * tier.lanes));
+  }
+  tile.values.clear();
+}
+
+void X86Emitter::mapParked(ArrayRef<const RegisterTile *> tiles, const Map &map) {
+  const RegisterTile &first = *tiles.front();
+  loop(index(0), index(first.rows.height * first.vectors), [&](Value number) {
+    Value at = mul(number, tier.lanes);
+    SmallVector<Value> values;
+    for (const RegisterTile *tile : tiles) {
+      values.push_back(loadVector(floats(), tile->parked, at));
+    }
+    storeVector(map(values, {}), first.parked, at);
+  });
+}
+
 Tile X86Emitter::contractRegisters(const RegisterTile &tile, const RowsOperand &a, const PackedOperand &w) {
   const PackedPanel &panel = w.panel;
   Arithmetic kind = arithmetic(panel.element);
@@ -151,11 +233,9 @@ Tile X86Emitter::contractRegisters(const RegisterTile &tile, const RowsOperand &
   auto step = [&](Value k, ArrayRef<Value> carried) {
     Accumulators acc(carried);
     Value at = add(first, mul(k, stepElements));
-    SmallVector<Value> weights;
-    for (int64_t v = 0; v < vectors; ++v) {
-      weights.push_back(loadVector(kind == Arithmetic::F32 ? floats() : pairs(), panel.memory,
-                                   add(at, v * tier.lanes * pair)));
-    }
+    auto weight = [&](int64_t v) {
+      return loadVector(kind == Arithmetic::F32 ? floats() : pairs(), panel.memory, add(at, v * tier.lanes * pair));
+    };
     if (ahead) {
       Value line = add(next, mul(minimum(k, share), stepElements));
       for (int64_t v = 0; v < vectors; v += std::max<int64_t>(1, 16 / tier.lanes)) {
@@ -164,19 +244,15 @@ Tile X86Emitter::contractRegisters(const RegisterTile &tile, const RowsOperand &
     }
     Value column = mul(k, pair);
     if (kind == Arithmetic::Widened) {
-      for (bool odd : {true, false}) {
-        SmallVector<Value> halves;
-        for (Value weight : weights) {
-          halves.push_back(half(weight, odd));
-        }
-        for (int64_t r = 0; r < height; ++r) {
-          Value x = spreadFloat(a.memory, add(a.bases[r], add(column, odd ? 1 : 0)));
-          for (int64_t v = 0; v < vectors; ++v) {
-            acc[r * vectors + v] = fma(x, halves[v], acc[r * vectors + v]);
-          }
-        }
-      }
+      auto spread = [&](int64_t r, bool odd) {
+        return spreadFloat(a.memory, add(a.bases[r], add(column, odd ? 1 : 0)));
+      };
+      multiplyWidened(acc, height, weight, spread);
       return acc;
+    }
+    SmallVector<Value> weights;
+    for (int64_t v = 0; v < vectors; ++v) {
+      weights.push_back(weight(v));
     }
     for (int64_t r = 0; r < height; ++r) {
       Value place = add(a.bases[r], column);
@@ -190,6 +266,9 @@ Tile X86Emitter::contractRegisters(const RegisterTile &tile, const RowsOperand &
   };
   auto out = std::make_shared<RegisterTile>(tile);
   out->values = loopCarrying(index(steps), tile.values, step);
+  if (tilesOfSlice > 1) {
+    park(*out);
+  }
   return {out};
 }
 
@@ -227,37 +306,49 @@ Value X86Emitter::load(const Matrix &matrix, const Chunk &chunk) {
 void X86Emitter::storeRegisters(const RegisterTile &tile, const Matrix &out, Value column, int64_t columns,
                                 const Epilogue &epilogue) {
   int64_t height = tile.rows.height, vectors = tile.vectors;
-  Value first = add(column, tile.column);
-  auto whole = [&] {
-    for (int64_t r = 0; r < height; ++r) {
-      for (int64_t v = 0; v < vectors; ++v) {
-        storeChunk(out, {tile.values[r * vectors + v], add(tile.rows.first, r), add(first, v * tier.lanes)}, epilogue);
+  Value first = add(column, tile.column), end = index(columns);
+  // From memory: one loop over the vectors, and not code for each of them.
+  auto fromMemory = [&](Value memory, bool edge) {
+    loop(index(0), index(height * vectors), [&](Value number) {
+      Value at = add(first, mul(rem(number, vectors), tier.lanes)), row = add(tile.rows.first, div(number, vectors));
+      auto storeOne = [&](Value active) {
+        storeChunk(out, {loadVector(floats(), memory, mul(number, tier.lanes)), row, at, active}, epilogue);
+      };
+      if (edge) {
+        ifTrue(less(at, end), [&] { storeOne(minimum(sub(end, at), index(tier.lanes))); });
+      } else {
+        storeOne(Value());
       }
+    });
+  };
+  auto whole = [&] {
+    if (tile.parked) {
+      fromMemory(tile.parked, false);
+      return;
+    }
+    for (auto [number, value] : llvm::enumerate(tile.values)) {
+      int64_t row = int64_t(number) / vectors, v = int64_t(number) % vectors;
+      storeChunk(out, {value, add(tile.rows.first, row), add(first, v * tier.lanes)}, epilogue);
     }
   };
-  if (columns % panelColumns() == 0) {
-    whole();
-    return;
-  }
-  // A slice that crosses the edge goes through memory, so that its code is one loop and not one for each vector.
   auto edge = [&] {
+    if (tile.parked) {
+      fromMemory(tile.parked, true);
+      return;
+    }
     if (!edgeTile) {
-      edgeTile = scratch(b.getF32Type(), 2 * panelColumns() * kBlockRows);
+      edgeTile = scratch(b.getF32Type(), panelColumns() * kMostRows);
     }
     for (auto [number, value] : llvm::enumerate(tile.values)) {
       storeVector(value, edgeTile, index(int64_t(number) * tier.lanes));
     }
-    Value end = index(columns);
-    loop(index(0), index(height * vectors), [&](Value number) {
-      Value at = add(first, mul(rem(number, vectors), tier.lanes));
-      ifTrue(less(at, end), [&] {
-        Value value = loadVector(floats(), edgeTile, mul(number, tier.lanes));
-        Value active = minimum(sub(end, at), index(tier.lanes));
-        storeChunk(out, {value, add(tile.rows.first, div(number, vectors)), at, active}, epilogue);
-      });
-    });
+    fromMemory(edgeTile, true);
   };
-  ifTrue(less(index(columns), add(first, vectors * tier.lanes)), edge, whole);
+  if (columns % panelColumns() == 0) {
+    whole();
+  } else {
+    ifTrue(less(end, add(first, vectors * tier.lanes)), edge, whole);
+  }
 }
 
 } // namespace dsv2

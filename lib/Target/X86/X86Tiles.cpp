@@ -69,13 +69,17 @@ Tile X86Emitter::mapTiles(ArrayRef<Tile> tiles, ArrayRef<RowVector> rows, const 
     mapMemory(all, rows, map);
     return tiles.front();
   }
-  auto out = std::make_shared<RegisterTile>(static_cast<const RegisterTile &>(*tiles.front().data));
-  for (auto [number, value] : llvm::enumerate(out->values)) {
-    SmallVector<Value> values;
-    for (const Tile &tile : tiles) {
-      values.push_back(static_cast<const RegisterTile &>(*tile.data).values[number]);
-    }
-    value = map(values, {});
+  SmallVector<const RegisterTile *> all;
+  for (const Tile &tile : tiles) {
+    all.push_back(static_cast<const RegisterTile *>(tile.data.get()));
+  }
+  if (all.front()->parked) {
+    mapParked(all, map);
+    return tiles.front();
+  }
+  auto out = std::make_shared<RegisterTile>(*all.front());
+  for (Value &value : out->values) {
+    value = map(value, {});
   }
   return {out};
 }

@@ -10,8 +10,6 @@
 #include "lib/Reference/Generation.h"
 #include "lib/Support/TokensOptions.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
@@ -240,7 +238,7 @@ static int runModule(mlir::ModuleOp module, const TokensOptions &tokens) {
   return 0;
 }
 
-int interpretMain(int argc, const char *const *argv) {
+int interpretMain(int argc, const char *const *argv, const mlir::DialectRegistry &registry) {
   Expected<CommandLine> line = parseCommandLine(argc, argv);
   if (!line) {
     return report(line.error());
@@ -258,9 +256,6 @@ int interpretMain(int argc, const char *const *argv) {
   if (!buffer) {
     return report(Error(ErrorKind::Io, message));
   }
-  mlir::DialectRegistry registry;
-  registry.insert<ir::DSV2Dialect, mlir::func::FuncDialect, mlir::tensor::TensorDialect,
-                  mlir::arith::ArithDialect>();
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
   llvm::SourceMgr sources;
   sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());

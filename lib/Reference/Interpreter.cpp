@@ -51,8 +51,15 @@ FailureOr<mlir::func::FuncOp> findStepFunction(mlir::ModuleOp module, llvm::Stri
     step = stepOf(module);
   }
   if (!step) {
-    mlir::emitError(module.getLoc(), "no step function to run: expected func.func @step")
-        << (tier.empty() ? "" : " in the variant '") << tier << (tier.empty() ? "" : "'");
+    mlir::InFlightDiagnostic error = mlir::emitError(
+        module.getLoc(), "no step function to run: expected func.func @step of a module at stage "
+                         "\"import\" or \"model\"");
+    if (!tier.empty()) {
+      error << " in the variant '" << tier << "'";
+    }
+    if (auto stage = module->getAttrOfType<mlir::StringAttr>(ir::DSV2Dialect::kStageAttr)) {
+      error << ", but this one is at stage " << stage;
+    }
     return failure();
   }
   mlir::FunctionType type = step.getFunctionType();

@@ -199,6 +199,13 @@ def run_errors(runner, directory):
         good = done.returncode != 0 and "error: " in done.stderr and expected in done.stderr and not done.stdout
         return good, f"status {done.returncode}, stdout {done.stdout!r}, stderr {done.stderr!r}"
 
+    def past_model():
+        # What is to run on a device is none of the oracle's business, and it says so.
+        runner.tool("dsv2-opt", module, "--dsv2-compile=stop-after=dispatches targets=x86-64-v3", "-o",
+                    runner.work / "dispatches.mlir")
+        module.write_text((runner.work / "dispatches.mlir").read_text())
+        return refuses('at stage "dispatches"', "--weights", directory, "--tokens", "1")
+
     weights = ["--weights", directory]
     for expected, flags in [
         ("expected --weights", ["--tokens", "1"]),
@@ -210,6 +217,7 @@ def run_errors(runner, directory):
         ("/nowhere", [*weights, "--tokens", "1", "--logits", "/nowhere/l"]),
     ]:
         runner.test(f"refuses {' '.join(map(str, flags))}", lambda e=expected, f=flags: refuses(e, *f))
+    runner.test("refuses a module past the model stage", past_model)
 
 
 def main():

@@ -3,6 +3,13 @@
 // A thin main: everything is in lib/Reference.
 //
 //===----------------------------------------------------------------------===//
+#include "lib/Pipelines/Registration.h"
 #include "lib/Reference/Interpret.h"
 
-int main(int argc, char **argv) { return dsv2::interpretMain(argc, argv); }
+#include "mlir/IR/DialectRegistry.h"
+
+int main(int argc, char **argv) {
+  mlir::DialectRegistry registry;
+  mlir::dsv2::registerAllDialects(registry);
+  return dsv2::interpretMain(argc, argv, registry);
+}

@@ -10,9 +10,13 @@
 #include "lib/Reference/SemanticsCheck.h"
 #include "lib/Support/AtomicFile.h"
 
+#include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectRegistry.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Support/FileUtilities.h"
+#include "mlir/Support/Timing.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 
 #include "llvm/Support/CommandLine.h"
@@ -65,15 +69,39 @@ static LogicalResult run(llvm::StringRef input, llvm::StringRef output, DialectR
   return writeOutput(output, content);
 }
 
+/// LLVM's own message lacks the word that every message of ours has.
+static bool parseCommandLine(int argc, char **argv, llvm::StringRef overview) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  if (llvm::cl::ParseCommandLineOptions(argc, argv, overview, &stream)) {
+    return true;
+  }
+  llvm::errs() << "error: " << text;
+  return false;
+}
+
 int optMain(int argc, char **argv, llvm::StringRef overview, DialectRegistry &registry) {
   llvm::InitLLVM init(argc, argv);
+  llvm::cl::SetVersionPrinter(
+      [](llvm::raw_ostream &stream) { stream << "dsv2-opt " << DSV2_VERSION << "\n"; });
+  llvm::cl::opt<std::string> input(llvm::cl::Positional, llvm::cl::desc("<input file>"),
+                                   llvm::cl::init("-"));
+  llvm::cl::opt<std::string> output("o", llvm::cl::desc("output file"),
+                                    llvm::cl::value_desc("file"), llvm::cl::init("-"));
   llvm::cl::opt<std::string> check(
       "dsv2-check-semantics", llvm::cl::ValueOptional, llvm::cl::value_desc("sub-options"),
       llvm::cl::desc(
           "run the module in f64 before and after every pass and name the first that changes "
           "what it computes; " +
           std::string(::dsv2::semanticsCheckHelp)));
-  auto [input, output] = registerAndParseCLIOptions(argc, argv, overview, registry);
+  MlirOptMainConfig::registerCLOptions(registry);
+  registerAsmPrinterCLOptions();
+  registerMLIRContextCLOptions();
+  registerPassManagerCLOptions();
+  registerDefaultTimingManagerCLOptions();
+  if (!parseCommandLine(argc, argv, overview)) {
+    return EXIT_FAILURE;
+  }
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
   if (config.shouldShowDialects()) {
     llvm::interleave(registry.getDialectNames(), llvm::outs(), "\n");

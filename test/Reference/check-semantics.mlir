@@ -8,6 +8,8 @@
 // RUN: not dsv2-opt %t.mlir --dsv2-check-semantics="tokens=0" 2>&1 | FileCheck %s --check-prefix=VALUE
 // RUN: not dsv2-opt %t.mlir --dsv2-check-semantics="token=3" 2>&1 | FileCheck %s --check-prefix=NAME
 // RUN: not dsv2-opt %t.mlir --dsv2-check-semantics="weights=/nowhere" --cse 2>&1 | FileCheck %s --check-prefix=WEIGHTS
+// RUN: not dsv2-opt %t.mlir --dsv2-no-such-pass 2>&1 | FileCheck %s --check-prefix=FLAG
+// RUN: dsv2-opt --version | FileCheck %s --check-prefix=VERSION
 
 // SCALE: .mlir:{{.*}}: error: pass 'test-drop-mscale-square' changed what the module computes: result 0 of 'dsv2.attention' in layer 0, element [{{[0-9, ]+}}]: expected {{.*}}, actual {{.*}}
 // SCALE: note: logits of step 0, element
@@ -18,3 +20,5 @@
 // VALUE: error: --dsv2-check-semantics: bad value '0' of 'tokens'; expected
 // NAME: error: --dsv2-check-semantics: unknown sub-option 'token'; expected
 // WEIGHTS: error: {{.*}}/nowhere
+// FLAG: error: {{.*}}--dsv2-no-such-pass
+// VERSION: dsv2-opt {{[0-9]}}

@@ -14,6 +14,7 @@
 #include "mlir/AsmParser/AsmParser.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sys/mman.h>
@@ -34,7 +35,7 @@ public:
   }
 
   /// Compiles, maps for the life of the process, and leaves the assembly in NAME.s.
-  bench::Kernel compile(const std::string &tier, const std::string &builder, const std::string &spec,
+  bench::RunKernel compile(const std::string &tier, const std::string &builder, const std::string &spec,
                         const std::string &name) {
     double start = bench::threadTime();
     const TargetBackend *target = targets.lookup(tier);
@@ -42,15 +43,15 @@ public:
     std::unique_ptr<TileEmitter> emitter = target->createEmitter(&context);
     auto built = builders.lookup(builder)({"kernel", attribute, mlir::UnknownLoc::get(&context)}, *emitter);
     if (mlir::failed(built)) {
-      return {};
+      std::exit(1);
     }
     auto compiled = target->compileKernel(built->function, {true});
     if (mlir::failed(compiled)) {
-      return {};
+      std::exit(1);
     }
     auto image = target->serialize({*compiled}, mlir::UnknownLoc::get(&context));
     if (mlir::failed(image)) {
-      return {};
+      std::exit(1);
     }
     std::ofstream(name + "." + tier + ".s") << compiled->assembly;
     void *memory = mmap(nullptr, image->bytes.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -58,8 +59,10 @@ public:
     mprotect(memory, image->textBytes, PROT_READ | PROT_EXEC);
     std::printf("%s on %s: %lu bytes of code, compiled in %.0f ms\n", name.c_str(), tier.c_str(),
                 static_cast<unsigned long>(image->symbols[0].size), (bench::threadTime() - start) * 1e3);
-    return {reinterpret_cast<bench::KernelFunction>(static_cast<char *>(memory) + image->symbols[0].offset),
-            built->scratchBytes};
+    using Function = void (*)(const uint64_t *slots, int64_t begin, int64_t end, void *scratch);
+    auto function = reinterpret_cast<Function>(static_cast<char *>(memory) + image->symbols[0].offset);
+    auto scratch = std::shared_ptr<void>(std::aligned_alloc(64, (built->scratchBytes + 127) / 64 * 64), &free);
+    return [=](const uint64_t *slots, int64_t items) { function(slots, 0, items, scratch.get()); };
   }
 
 private:
@@ -84,7 +87,7 @@ int main(int argc, char **argv) {
     for (bool bf16 : {false, true}) {
       std::string type = bf16 ? "bf16" : "f32";
       bench::MatmulShape shape{3072, 2048, 2048, 3072, bf16, false, false};
-      bench::Kernel matmul = compiler.compile(
+      bench::RunKernel matmul = compiler.compile(
           tier, "matmul",
           "{n = 3072, k = 2048, batch = 1, dtype = " + type +
               ", out_dtype = f32, a_row_stride = 2048, a_batch_stride = 0, out_row_stride = 3072, "
@@ -93,7 +96,7 @@ int main(int argc, char **argv) {
       for (int64_t rows : {1, 4, 16, 128, 512}) {
         bench::benchMatmul(tier, matmul, shape, rows, limits);
       }
-      bench::Kernel attention = compiler.compile(
+      bench::RunKernel attention = compiler.compile(
           tier, "latent_attention",
           "{heads = 16, latent = 512, rope = 64, row_elements = 576, page_tokens = 64, table_stride = 128, dtype = " +
               type + ", out_dtype = " + type +

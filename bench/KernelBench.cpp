@@ -46,11 +46,6 @@ private:
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-std::unique_ptr<char, decltype(&free)> scratchOf(const Kernel &kernel) {
-  size_t bytes = (kernel.scratchBytes + 127) / 64 * 64;
-  return {static_cast<char *>(std::aligned_alloc(64, bytes)), &free};
-}
-
 } // namespace
 
 MachineLimits MachineLimits::measure() {
@@ -65,7 +60,7 @@ double MachineLimits::peak(const std::string &tier, bool bf16) const {
   return tier == "x86-64-v4" ? fma512 : fma256;
 }
 
-void benchMatmul(const std::string &tier, const Kernel &kernel, const MatmulShape &shape, int64_t rows,
+void benchMatmul(const std::string &tier, const RunKernel &kernel, const MatmulShape &shape, int64_t rows,
                  const MachineLimits &limits) {
   int64_t pair = shape.bf16 ? 2 : 1, panels = ceilDiv(shape.n, 64);
   size_t weight = size_t(panels * ceilDiv(shape.k, pair) * 64 * pair);
@@ -73,7 +68,6 @@ void benchMatmul(const std::string &tier, const Kernel &kernel, const MatmulShap
   size_t copies = rows <= 16 ? kFarBytes / weightBytes + 1 : 1;
   Memory a(size_t(rows * shape.aRowStride), shape.bf16), w(copies * weight, shape.bf16);
   Memory out(size_t(rows * shape.outRowStride), shape.outBf16), residual(size_t(rows * shape.outRowStride), false);
-  auto scratch = scratchOf(kernel);
   size_t turn = 0;
   double seconds = bestTime(
       [&] {
@@ -83,7 +77,7 @@ void benchMatmul(const std::string &tier, const Kernel &kernel, const MatmulShap
         }
         slots.push_back(out.slot());
         slots.push_back(uint64_t(rows));
-        kernel.function(slots.data(), 0, panels, scratch.get());
+        kernel(slots.data(), panels);
       },
       kSeconds);
   double flops = 2.0 * double(rows) * double(shape.n) * double(shape.k) / seconds;
@@ -94,7 +88,7 @@ void benchMatmul(const std::string &tier, const Kernel &kernel, const MatmulShap
               flops * 1e-9, 100 * flops / peak, bytes * 1e-9, 100 * bytes / limits.read);
 }
 
-void benchAttention(const std::string &tier, const Kernel &kernel, const AttentionShape &shape, int64_t context,
+void benchAttention(const std::string &tier, const RunKernel &kernel, const AttentionShape &shape, int64_t context,
                     const MachineLimits &limits) {
   int64_t pages = ceilDiv(context, shape.pageTokens);
   size_t cacheElements = size_t(pages * shape.pageTokens * shape.rowElements);
@@ -106,14 +100,13 @@ void benchAttention(const std::string &tier, const Kernel &kernel, const Attenti
     table[size_t(page)] = int32_t((page * 7 + 3) % pages);
   }
   auto address = [](const std::vector<int32_t> &values) { return reinterpret_cast<uint64_t>(values.data()); };
-  auto scratch = scratchOf(kernel);
   for (bool far : {false, true}) {
     size_t turn = 0;
     double seconds = bestTime(
         [&] {
           uint64_t slots[] = {q.slot(),        rope.slot(),      cache.slot(far ? cacheElements * (turn++ % copies) : 0),
                               address(table),  address(length), address(sequence), out.slot()};
-          kernel.function(slots, 0, ceilDiv(shape.heads, 16), scratch.get());
+          kernel(slots, ceilDiv(shape.heads, 16));
         },
         kSeconds);
     double flops = 2.0 * double(shape.heads * context) * double(2 * shape.latent + shape.rope) / seconds;

@@ -7,17 +7,13 @@
 #define DSV2_BENCH_KERNELBENCH_H
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 namespace dsv2::bench {
 
-using KernelFunction = void (*)(const uint64_t *slots, int64_t begin, int64_t end, void *scratch);
-
-/// A kernel that can be called on this CPU.
-struct Kernel {
-  KernelFunction function = nullptr;
-  uint64_t scratchBytes = 0;
-};
+/// Runs all items of a kernel on the calling thread.
+using RunKernel = std::function<void(const uint64_t *slots, int64_t items)>;
 
 /// Limits of one thread, measured in this run.
 struct MachineLimits {
@@ -36,7 +32,7 @@ struct MatmulShape {
 
 /// Prints FLOP/s and share of peak for `rows` rows with the weight near (rows > 1), and bytes per second and share
 /// of the read bandwidth for one row with the weight in DRAM.
-void benchMatmul(const std::string &tier, const Kernel &kernel, const MatmulShape &shape, int64_t rows,
+void benchMatmul(const std::string &tier, const RunKernel &kernel, const MatmulShape &shape, int64_t rows,
                  const MachineLimits &limits);
 
 struct AttentionShape {
@@ -45,7 +41,7 @@ struct AttentionShape {
 };
 
 /// Prints the time of decoding one row over `context` cached tokens by the sequential schedule, and FLOP/s.
-void benchAttention(const std::string &tier, const Kernel &kernel, const AttentionShape &shape, int64_t context,
+void benchAttention(const std::string &tier, const RunKernel &kernel, const AttentionShape &shape, int64_t context,
                     const MachineLimits &limits);
 
 } // namespace dsv2::bench

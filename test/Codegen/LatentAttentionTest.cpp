@@ -201,5 +201,43 @@ TEST(LatentAttentionTest, NeighboursDoNotChangeBits) {
   }
 }
 
+/// A chunk of 128 rows of one sequence, each seeing one token more than the row before, against each row alone.
+TEST(LatentAttentionTest, RowsOfAChunkEqualRowsAlone) {
+  Case c{3, 41, 6, true, true};
+  Problem chunk(c, std::vector<int64_t>(128, 300));
+  for (int64_t row = 0; row < 128; ++row) {
+    chunk.sequence[row] = 0;
+    chunk.context[row] = chunk.contexts[row] = 300 - 127 + row;
+  }
+  // Sequence 0's pages hold the tokens of what the constructor calls row 127.
+  for (const std::string &target : KernelHouse::get().runnable()) {
+    Elements all = chunk.sequential(target);
+    if (target == "x86-64-v3") {
+      chunk.check(all, "chunk on " + target);
+    }
+    const ReadyKernel *kernel = KernelHouse::get().kernel(target, "latent_attention", chunk.spec("sequential"));
+    ASSERT_TRUE(kernel) << KernelHouse::get().message;
+    int64_t width = c.heads * c.latent;
+    for (int64_t row : {0, 1, 63, 127}) {
+      Elements one(width, c.outBf16);
+      uint64_t bytes = c.bf16 ? 2 : 4;
+      kernel->call({chunk.q.slot() + uint64_t(row * width) * bytes,
+                    chunk.qRope.slot() + uint64_t(row * c.heads * c.rope) * bytes, chunk.cache.slot(),
+                    chunk.table.slot(), chunk.context.slot() + 4 * uint64_t(row), chunk.sequence.slot(), one.slot()},
+                   0, 1);
+      EXPECT_TRUE(all.sameBits(one, row * width, 0, width)) << target << " row " << row;
+    }
+  }
+}
+
+TEST(LatentAttentionTest, WrongSpecIsNamed) {
+  Problem problem({1, 32, 8, false, false}, {1});
+  std::string spec = problem.spec("sequential");
+  spec.replace(spec.find("page_tokens = 64"), 16, "page_tokens = 48");
+  EXPECT_EQ(KernelHouse::get().kernel("x86-64-v3", "latent_attention", spec), nullptr);
+  EXPECT_NE(KernelHouse::get().message.find("field 'page_tokens': is 48, expected a multiple of 16 that divides 256"),
+            std::string::npos);
+}
+
 } // namespace
 } // namespace dsv2::test

@@ -120,6 +120,7 @@ TEST(MatmulTest, BitsDoNotDependOnRowsOrSplit) {
       const ReadyKernel *kernel = KernelHouse::get().kernel(target, "matmul", problem.spec());
       ASSERT_TRUE(kernel) << KernelHouse::get().message;
       Elements all = problem.run(*kernel, 512), split = problem.run(*kernel, 512, 3);
+      problem.check(all, target + " 512 rows");
       EXPECT_TRUE(all.sameBits(split, 0, 0, all.size())) << target;
       for (int64_t rows : {1, 2, 5, 128}) {
         Elements few = problem.run(*kernel, rows);

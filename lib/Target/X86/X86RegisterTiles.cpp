@@ -32,27 +32,29 @@ int64_t X86Emitter::fullRows() const {
 }
 
 void X86Emitter::forRows(Value begin, Value end, const std::function<void(RowBlock)> &program) {
+  // As few blocks as can be, of heights that differ by one at most: a single row left over would read the whole
+  // panel for a sixth of the work.
   int64_t most = fullRows();
-  Value total = sub(end, begin), full = div(total, most), rest = rem(total, most);
+  Value total = sub(end, begin);
   rowBlockCount = ceilDiv(total, most);
-  loop(index(0), full, [&](Value block) {
-    rowBlockNumber = block;
-    program({add(begin, mul(block, most)), most});
-  });
   SmallVector<int64_t> heights;
-  for (int64_t height = 1; height < most; ++height) {
+  for (int64_t height = 1; height <= most; ++height) {
     heights.push_back(height);
   }
-  auto tails = scf::IndexSwitchOp::create(b, loc, TypeRange{}, rest, heights, unsigned(heights.size()));
-  OpBuilder::InsertionGuard guard(b);
-  b.createBlock(&tails.getDefaultRegion());
-  scf::YieldOp::create(b, loc);
-  for (auto [number, height] : llvm::enumerate(heights)) {
-    b.createBlock(&tails.getCaseRegions()[number]);
-    rowBlockNumber = full;
-    program({add(begin, mul(full, most)), height});
+  loop(index(0), rowBlockCount, [&](Value block) {
+    rowBlockNumber = block;
+    Value first = div(mul(block, total), rowBlockCount), next = div(mul(add(block, 1), total), rowBlockCount);
+    auto bodies =
+        scf::IndexSwitchOp::create(b, loc, TypeRange{}, sub(next, first), heights, unsigned(heights.size()));
+    OpBuilder::InsertionGuard guard(b);
+    b.createBlock(&bodies.getDefaultRegion());
     scf::YieldOp::create(b, loc);
-  }
+    for (auto [number, height] : llvm::enumerate(heights)) {
+      b.createBlock(&bodies.getCaseRegions()[number]);
+      program({add(begin, first), height});
+      scf::YieldOp::create(b, loc);
+    }
+  });
 }
 
 int64_t X86Emitter::sliceVectors(int64_t height, Arithmetic kind) const {

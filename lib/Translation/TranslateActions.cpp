@@ -4,7 +4,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/Exec/IR/Exec.h"
+#include "lib/Artifact/Artifact.h"
+#include "lib/Artifact/Trust.h"
 #include "lib/Import/Importer.h"
+#include "lib/Translation/ExportProgram.h"
 #include "lib/Translation/TranslateMain.h"
 
 namespace mlir::dsv2 {
@@ -18,10 +22,35 @@ static ::dsv2::Expected<std::string> importHuggingFace(TranslateRequest &request
   return printModule(**module);
 }
 
+static ::dsv2::Expected<std::string> toArtifact(TranslateRequest &request) {
+  ::dsv2::Expected<OwningOpRef<ModuleOp>> module = parseInput(request);
+  if (!module) {
+    return module.takeError();
+  }
+  FailureOr<::dsv2::Program> program = exportProgram(**module);
+  if (failed(program)) {
+    return ::dsv2::Error(::dsv2::ErrorKind::Mismatch, ""); // the diagnostic said it
+  }
+  ::dsv2::Expected<std::vector<uint8_t>> bytes = ::dsv2::serializeArtifact(*program);
+  if (!bytes) {
+    return bytes.takeError();
+  }
+  // Code that this compiler made may run on this machine; code that came out of an artifact stays what it was.
+  if (!(**module)->hasAttr(dsv2_exec::kFromArtifactAttr)) {
+    if (std::optional<::dsv2::Error> error =
+            ::dsv2::recordTrust(::dsv2::artifactHash(*bytes), request.cacheDirectory)) {
+      return *std::move(error);
+    }
+  }
+  return std::string(bytes->begin(), bytes->end());
+}
+
 std::vector<TranslateAction> allTranslateActions() {
   return {
       {"--import-hf", "DIR", "config.json and safetensors headers of a model directory to dsv2 IR", false,
        importHuggingFace},
+      {"--to-artifact", "[IN]", "dsv2_exec IR at the stage codegen to an artifact, which this machine then trusts",
+       false, toArtifact},
   };
 }
 

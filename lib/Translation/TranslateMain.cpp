@@ -7,6 +7,7 @@
 
 #include "lib/Translation/TranslateMain.h"
 
+#include "lib/Artifact/Trust.h"
 #include "lib/Pipelines/Registration.h"
 #include "lib/Support/AtomicFile.h"
 
@@ -67,6 +68,7 @@ struct CommandLine {
   std::string input;
   std::string output = "-";
   bool json = false;
+  std::string cacheDirectory = ::dsv2::defaultCacheDirectory();
 };
 
 } // namespace
@@ -95,6 +97,11 @@ static Expected<CommandLine> parseCommandLine(ArrayRef<std::string> arguments,
         return Error(ErrorKind::Usage, "-o takes a file");
       }
       line.output = arguments[i];
+    } else if (argument == "--cache-dir") {
+      if (++i == arguments.size()) {
+        return Error(ErrorKind::Usage, "--cache-dir takes a directory");
+      }
+      line.cacheDirectory = arguments[i];
     } else if (argument == "--json") {
       line.json = true;
     } else if (argument.size() > 1 && argument[0] == '-') {
@@ -143,7 +150,7 @@ static std::optional<Error> runCommand(ArrayRef<std::string> arguments,
   DialectRegistry dialects;
   registerAllDialects(dialects);
   MLIRContext context(dialects, MLIRContext::Threading::DISABLED);
-  TranslateRequest request{context, line->input, line->json};
+  TranslateRequest request{context, line->input, line->json, line->cacheDirectory};
   Expected<std::string> content = line->action->run(request);
   if (!content) {
     return content.takeError();

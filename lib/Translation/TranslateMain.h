@@ -24,6 +24,7 @@ struct TranslateRequest {
   MLIRContext &context; ///< knows every dialect of Registration.h
   std::string input;    ///< directory or file; "-" is standard input
   bool json = false;    ///< --json was given
+  std::string cacheDirectory; ///< --cache-dir, where trust is recorded
 };
 
 struct TranslateAction {

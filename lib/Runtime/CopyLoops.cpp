@@ -1,8 +1,8 @@
 //===- CopyLoops.cpp - Strided copies with a cast -------------------------===//
 //
 // A packed weight is a transpose of tiny units (one f32, two bf16), so the two
-// dims that are innermost on either side are tiled: a cache line of the source
-// is read whole, and its units go to a block that stays in the first level
+// dims that are innermost on either side are tiled: a few lines of the source
+// are read whole, and its units go to a block that stays in the first level
 // cache.
 //
 //===----------------------------------------------------------------------===//
@@ -14,6 +14,10 @@
 #include <cstring>
 
 using namespace dsv2;
+
+/// Of a row of the source in one tile: a few cache lines, so that 64 rows of it
+/// fit the first level cache on the other side.
+static constexpr int64_t kTileBytes = 256;
 
 /// Offset of the last element along every dim, plus one; -1 past 2^62.
 static int64_t boxEnd(int64_t offset, const std::vector<CopyDim> &dims, int64_t CopyDim::*stride) {
@@ -117,7 +121,7 @@ struct Plane {
   int64_t aExtent, aSource, aDestination;
   int64_t bExtent, bSource, bDestination;
   int64_t run;
-  int64_t tile; ///< of `a`: how many runs share a cache line of the source
+  int64_t tile; ///< of `a`
 };
 
 template <typename Copy> void copyPlane(const Plane &plane, const char *source, char *destination) {
@@ -181,7 +185,7 @@ void StridedCopy::copyBox(const Window &window, size_t level, int64_t sourceAt,
       plane.bExtent = b->extent;
       plane.bSource = b->srcStride * fromBytes;
       plane.bDestination = b->dstStride * toBytes;
-      plane.tile = std::max<int64_t>(1, 64 / std::max<int64_t>(1, plane.aSource));
+      plane.tile = std::max<int64_t>(1, kTileBytes / std::max<int64_t>(1, plane.aSource));
       outer.erase(b);
     }
   }

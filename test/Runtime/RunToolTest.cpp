@@ -160,6 +160,28 @@ TEST_F(RunTool, WritesLogitsOfFedTokens) {
   EXPECT_EQ(logits->find("logits")->shape[0], 3u);
 }
 
+TEST_F(RunTool, ReadsAPromptAndPrintsText) {
+  std::filesystem::copy(DSV2_SOURCE_DIR "/test/Checkpoint/Inputs/tokenizer-gpt2/tokenizer.json",
+                        directory.path + "/tokenizer.json");
+  // Ids below the toy's vocabulary are single characters from '!' on.
+  auto text = [](const std::vector<int32_t> &ids) {
+    std::string characters;
+    for (int32_t id : ids) {
+      characters += static_cast<char>('!' + id);
+    }
+    return characters + "\n";
+  };
+  std::vector<int32_t> a = {'1' - '!', '+' - '!', '2' - '!'}, b = {'7' - '!'};
+  Output one = run("--prompt 1+2 --generate 9 --ignore-eos");
+  EXPECT_EQ(one.out, text(toyGenerate(a, 9))) << one.err;
+  Output two = run("--prompt 1+2 --tokens " + join(b) + " --generate 9 --ignore-eos");
+  EXPECT_EQ(two.out, text(toyGenerate(a, 9)) + text(toyGenerate(b, 9))) << two.err;
+  EXPECT_EQ(run("--prompt 1+2 --generate 3 --ignore-eos --print-ids").out,
+            join(toyGenerate(a, 3)) + "\n");
+  refused("--prompt 'z' --generate 1", "vocabulary");
+  refused("--prompt \"$(printf '\\377')\" --generate 1", "prompt 0");
+}
+
 TEST_F(RunTool, PrintsPerplexity) {
   Output result = run("--tokens 3,1,4,1,5,9,2,6 --perplexity --chunk 3");
   ASSERT_EQ(result.status, 0) << result.err;

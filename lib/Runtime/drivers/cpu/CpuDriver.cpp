@@ -114,7 +114,7 @@ Expected<std::unique_ptr<DeviceCode>> CpuDriver::load(const Image &image,
   return std::unique_ptr<DeviceCode>(std::move(code));
 }
 
-static void runCalls(void *context, unsigned worker) {
+DSV2_CALLS_KERNELS static void runCalls(void *context, unsigned worker) {
   const Launch &launch = *static_cast<Launch *>(context);
   int64_t workers = launch.pool.workers();
   void *scratch =

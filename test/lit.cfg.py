@@ -11,5 +11,6 @@ config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.dsv2_build, "test", "lit")
 config.environment["PATH"] = os.pathsep.join(
     [os.path.join(config.dsv2_build, "bin"), config.llvm_tools, config.environment["PATH"]])
+config.substitutions.append(("%build", config.dsv2_build))
 config.substitutions.append(("%source_root", config.dsv2_source))
 config.substitutions.append(("%golden", os.path.join(config.dsv2_source, "test", "Golden")))

@@ -301,6 +301,11 @@ def more_layers_than_tensors(d):
     set_config(d, num_hidden_layers=4)
 
 
+@case(["model.layers.2.", "config.json"])
+def fewer_layers_than_tensors(d):
+    set_config(d, num_hidden_layers=2)
+
+
 @case(["attention_bias"])
 def bias_without_tensors(d):
     # Refused by name as long as biases are not supported, else for the missing tensors.

@@ -103,7 +103,9 @@ int main(int argc, char **argv) {
               ", scale = 0.1147, q_row_stride = 8192, q_head_stride = 512, rope_row_stride = 1024, "
               "rope_head_stride = 64, out_row_stride = 8192, out_head_stride = 512, mode = \"sequential\"}",
           "attention-" + type);
-      bench::benchAttention(tier, attention, {16, 512, 64, 576, 64, bf16, bf16}, 4096, limits);
+      for (int64_t context : {64, 256, 4096}) {
+        bench::benchAttention(tier, attention, {16, 512, 64, 576, 64, bf16, bf16}, context, limits);
+      }
     }
   }
   return 0;

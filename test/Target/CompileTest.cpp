@@ -147,6 +147,59 @@ func.func @dot(%x: memref<16xf32>, %w: memref<32xbf16>, %begin: index, %end: ind
   EXPECT_NE(message.find("kernel 'dot': target 'x86-64-v4': "), std::string::npos) << message;
 }
 
+/// Moves, selects, widening and rounding of bf16 in odd shapes, on tiers with and without bf16 instructions.
+TEST_F(CompileTest, Bf16OfAnyShapeNeedsNoLibrary) {
+  constexpr const char *text = R"(
+func.func @move(%x: memref<1024xbf16> {llvm.noalias}, %y: memref<1024xbf16> {llvm.noalias}, %n: index,
+                %begin: index, %end: index, %scratch: memref<64xi8>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c7 = arith.constant 7 : index
+  %zero = arith.constant 0.0 : bf16
+  %v = vector.load %x[%c0] : memref<1024xbf16>, vector<7xbf16>
+  %w = arith.extf %v : vector<7xbf16> to vector<7xf32>
+  %d = arith.addf %w, %w : vector<7xf32>
+  %t = arith.truncf %d : vector<7xf32> to vector<7xbf16>
+  vector.store %t, %y[%c0] : memref<1024xbf16>, vector<7xbf16>
+  %last = scf.for %i = %c7 to %n step %c1 iter_args(%before = %zero) -> (bf16) {
+    %e = memref.load %x[%i] : memref<1024xbf16>
+    %odd = arith.remui %i, %c7 : index
+    %is = arith.cmpi eq, %odd, %c0 : index
+    %s = arith.select %is, %before, %e : bf16
+    memref.store %s, %y[%i] : memref<1024xbf16>
+    scf.yield %e : bf16
+  }
+  %f = arith.extf %last : bf16 to f32
+  %third = arith.constant 0.33333334 : f32
+  %g = arith.mulf %f, %third : f32
+  %h = arith.truncf %g : f32 to bf16
+  memref.store %h, %y[%n] : memref<1024xbf16>
+  return
+})";
+  for (const std::string &name : targets.getNames()) {
+    const TargetBackend *target = targets.lookup(name);
+    FailureOr<KernelImage> image = compile(*target, text);
+    ASSERT_TRUE(succeeded(image)) << name << ": " << message;
+    if (!hostSupportsTier(target->getTier().str())) {
+      continue;
+    }
+    Buffer<uint16_t> x(64), y(64);
+    for (int i = 0; i < 64; ++i) {
+      x[i] = toBf16(float(i) * 0.37f - 3.0f);
+    }
+    uint64_t slots[] = {x.slot(), y.slot(), 20};
+    LoadedImage(*image).find("move")(slots, 0, 1, nullptr);
+    for (int i = 0; i < 7; ++i) {
+      EXPECT_EQ(y[i], toBf16(2 * fromBf16(x[i]))) << name << " " << i;
+    }
+    for (int i = 7; i < 20; ++i) {
+      EXPECT_EQ(y[i], i == 7 ? 0 : i == 14 ? x[13] : x[i]) << name << " " << i;
+    }
+    EXPECT_EQ(y[20], toBf16(fromBf16(x[19]) * 0.33333334f)) << name;
+    EXPECT_EQ(y[21], 0xffff) << name;
+  }
+}
+
 TEST_F(CompileTest, LargeFrameIsAnError) {
   FailureOr<KernelImage> image = compile(*targets.lookup("x86-64-v3"), R"(
 func.func @frame(%x: memref<16xf32>, %begin: index, %end: index, %scratch: memref<64xi8>) {

@@ -25,6 +25,9 @@ namespace dsv2 {
 /// which loads the slots and runs the body. Fails with a diagnostic at the function.
 std::unique_ptr<llvm::Module> lowerKernel(mlir::func::FuncOp kernel, const X86Tier &tier, llvm::LLVMContext &context);
 
+/// Rewrites moves and conversions of bf16 as integer operations where the tier has no instruction for them.
+void lowerBf16(llvm::Module &module, const X86Tier &tier);
+
 /// Compiles the module (and changes it). `assembly` null: no text. Errors of the code generator, its fatal ones
 /// included, come back as an error.
 llvm::Expected<std::vector<char>> emitObject(llvm::Module &module, const X86Tier &tier, std::string *assembly);

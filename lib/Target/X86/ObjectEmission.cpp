@@ -163,6 +163,7 @@ Expected<std::vector<char>> emitObject(Module &module, const X86Tier &tier, std:
   CrashRecoveryContext recovery;
   bool survived = recovery.RunSafely([&] {
     optimize(module, *machine);
+    lowerBf16(module, tier);
     if (assembly) {
       emit(*CloneModule(module), *machine, CodeGenFileType::AssemblyFile, text);
     }

@@ -26,8 +26,8 @@ private:
   void visit(const Dispatch &dispatch);
   void visitMatmul(const Dispatch &dispatch);
   void visitAttention(const Dispatch &dispatch);
-  /// Elements of a buffer argument for one row; 0 where it is none.
-  int64_t rowElements(const Arg &arg) const;
+  /// Elements between rows of a buffer argument; 0 where it is none.
+  int64_t rowStride(const Arg &arg) const;
   bool isBf16(const Arg &arg) const { return variant.buffers[arg.index].type == ElementType::BF16; }
   RunKernel runner(uint32_t kernel) const {
     return [this, kernel](const uint64_t *slots, int64_t items) {
@@ -91,13 +91,16 @@ void VariantBench::visit(const Dispatch &dispatch) {
   }
 }
 
-int64_t VariantBench::rowElements(const Arg &arg) const {
+int64_t VariantBench::rowStride(const Arg &arg) const {
   if (arg.kind != ArgKind::Buffer) {
     return 0;
   }
-  SymbolValues one;
+  SymbolValues one, two;
   one.fill(1);
-  return evaluate(variant.buffers[arg.index].elements, one).value_or(0);
+  two.fill(1);
+  two[size_t(Symbol::Rows)] = two[size_t(Symbol::Wanted)] = 2;
+  const Expr &elements = variant.buffers[arg.index].elements;
+  return evaluate(elements, two).value_or(0) - evaluate(elements, one).value_or(0);
 }
 
 void VariantBench::visitMatmul(const Dispatch &dispatch) {
@@ -113,8 +116,8 @@ void VariantBench::visitMatmul(const Dispatch &dispatch) {
   MatmulShape shape;
   shape.n = weight.sources[0].shape[0];
   shape.k = weight.sources[0].shape[1];
-  shape.aRowStride = rowElements(args[0]);
-  shape.outRowStride = rowElements(out);
+  shape.aRowStride = rowStride(args[0]);
+  shape.outRowStride = rowStride(out);
   shape.bf16 = weight.type == ElementType::BF16;
   shape.outBf16 = isBf16(out);
   shape.add = args.size() == 5;
@@ -138,14 +141,18 @@ void VariantBench::visitAttention(const Dispatch &dispatch) {
   }
   const Cache &cache = variant.caches[args[2].index];
   AttentionShape shape;
+  // Exact where a cached row has no padding, as in every shipped model.
   shape.rope = rope;
-  shape.heads = rowElements(args[1]) / rope;
-  shape.latent = shape.heads != 0 ? rowElements(args[0]) / shape.heads : 0;
+  shape.latent = cache.rowElements - rope;
+  shape.heads = shape.latent > 0 ? rowStride(args[6]) / shape.latent : 0;
+  shape.qStride = rowStride(args[0]);
+  shape.ropeStride = rowStride(args[1]);
+  shape.outStride = rowStride(args[6]);
   shape.rowElements = cache.rowElements;
   shape.pageTokens = cache.pageTokens;
   shape.bf16 = cache.type == ElementType::BF16;
   shape.outBf16 = isBf16(args[6]);
-  if (shape.heads == 0 || shape.latent == 0 || selection.context > variant.maxContext) {
+  if (shape.heads == 0 || shape.qStride < shape.heads * shape.latent || selection.context > variant.maxContext) {
     return;
   }
   seen.insert(dispatch.kernel);

@@ -104,7 +104,7 @@ int main(int argc, char **argv) {
               "rope_head_stride = 64, out_row_stride = 8192, out_head_stride = 512, mode = \"sequential\"}",
           "attention-" + type);
       for (int64_t context : {64, 256, 4096}) {
-        bench::benchAttention(tier, attention, {16, 512, 64, 576, 64, bf16, bf16}, context, limits);
+        bench::benchAttention(tier, attention, {16, 512, 64, 576, 64, 8192, 1024, 8192, bf16, bf16}, context, limits);
       }
     }
   }

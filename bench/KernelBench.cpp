@@ -93,8 +93,8 @@ void benchAttention(const std::string &tier, const RunKernel &kernel, const Atte
   int64_t pages = ceilDiv(context, shape.pageTokens);
   size_t cacheElements = size_t(pages * shape.pageTokens * shape.rowElements);
   size_t copies = kFarBytes / (cacheElements * (shape.bf16 ? 2 : 4)) + 1;
-  Memory q(size_t(shape.heads * shape.latent), shape.bf16), rope(size_t(shape.heads * shape.rope), shape.bf16);
-  Memory cache(copies * cacheElements, shape.bf16), out(size_t(shape.heads * shape.latent), shape.outBf16);
+  Memory q(size_t(shape.qStride), shape.bf16), rope(size_t(shape.ropeStride), shape.bf16);
+  Memory cache(copies * cacheElements, shape.bf16), out(size_t(shape.outStride), shape.outBf16);
   std::vector<int32_t> table(static_cast<size_t>(pages)), length = {int32_t(context)}, sequence = {0};
   for (int64_t page = 0; page < pages; ++page) {
     table[size_t(page)] = int32_t((page * 7 + 3) % pages);

@@ -37,6 +37,7 @@ void benchMatmul(const std::string &tier, const RunKernel &kernel, const MatmulS
 
 struct AttentionShape {
   int64_t heads = 0, latent = 0, rope = 0, rowElements = 0, pageTokens = 0;
+  int64_t qStride = 0, ropeStride = 0, outStride = 0; ///< elements of one row of the step
   bool bf16 = false, outBf16 = false;
 };
 

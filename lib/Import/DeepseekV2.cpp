@@ -1,7 +1,8 @@
 //===- DeepseekV2.cpp - import of model_type deepseek_v2 -----------------------===//
 //
-// Builds the step function of a DeepSeek-V2 model: a loop over its dense layers, a loop over its MoE
-// layers, the final norm and the logits of the wanted rows. The text is as long for 60 layers as for 6.
+// Builds the step function of a DeepSeek-V2 model: a loop over its dense layers, a loop over its
+// MoE layers, the final norm and the logits of the wanted rows. The text is as long for 60 layers
+// as for 6.
 //
 //===----------------------------------------------------------------------===//
 
@@ -39,7 +40,8 @@ struct StepValues {
 
 class DeepseekV2Importer {
 public:
-  DeepseekV2Importer(MLIRContext &context, const Checkpoint &checkpoint, const DeepseekV2Config &config)
+  DeepseekV2Importer(MLIRContext &context, const Checkpoint &checkpoint,
+                     const DeepseekV2Config &config)
       : context(context), checkpoint(checkpoint), config(config), builder(&context),
         moduleBuilder(&context), families(checkpoint, moduleBuilder) {}
 
@@ -89,16 +91,18 @@ RopeAttr DeepseekV2Importer::ropeAttr() {
   YarnAttr yarn;
   if (config.rope.yarn) {
     const ::dsv2::YarnConfig &from = *config.rope.yarn;
-    yarn = YarnAttr::get(&context, from.factor, from.originalMaxPositionEmbeddings, from.betaFast, from.betaSlow,
-                         from.mscale, from.mscaleAllDim);
+    yarn = YarnAttr::get(&context, from.factor, from.originalMaxPositionEmbeddings, from.betaFast,
+                         from.betaSlow, from.mscale, from.mscaleAllDim);
   }
-  return RopeAttr::get(&context, config.qkRopeHeadDim, config.rope.theta, RopeLayout::adjacent_pairs, yarn);
+  return RopeAttr::get(&context, config.qkRopeHeadDim, config.rope.theta,
+                       RopeLayout::adjacent_pairs, yarn);
 }
 
 AttentionScaleAttr DeepseekV2Importer::scaleAttr() {
   double factor = config.rope.yarn ? config.rope.yarn->factor : 1.0;
   double mscaleAllDim = config.rope.yarn ? config.rope.yarn->mscaleAllDim : 0.0;
-  return AttentionScaleAttr::get(&context, config.qkNopeHeadDim + config.qkRopeHeadDim, factor, mscaleAllDim);
+  return AttentionScaleAttr::get(&context, config.qkNopeHeadDim + config.qkRopeHeadDim, factor,
+                                 mscaleAllDim);
 }
 
 Attribute DeepseekV2Importer::gateMethod() {
@@ -122,7 +126,8 @@ DictionaryAttr DeepseekV2Importer::modelFacts() {
 
 SmallVector<LayerGroup> DeepseekV2Importer::layerGroups() {
   int64_t layers = config.numLayers;
-  int64_t dense = config.numRoutedExperts == 0 ? layers : std::min<int64_t>(config.firstDenseLayers, layers);
+  int64_t dense =
+      config.numRoutedExperts == 0 ? layers : std::min<int64_t>(config.firstDenseLayers, layers);
   SmallVector<LayerGroup> groups;
   if (dense > 0) {
     groups.push_back({"dense", RangeAttr::get(&context, 0, dense), false});
@@ -185,21 +190,25 @@ void DeepseekV2Importer::declareExperts(const LayerGroup &group, StringRef mlp) 
   std::string prefix = group.prefix + ".experts_";
   std::string tensor = mlp.str() + "experts.";
   // transformers 5 may store the experts of a layer as two stacked tensors.
-  std::string first = "model.layers." + std::to_string(group.layers.getBegin()) + ".mlp.experts.gate_up_proj";
+  std::string first =
+      "model.layers." + std::to_string(group.layers.getBegin()) + ".mlp.experts.gate_up_proj";
   if (checkpoint.find(first)) {
     int64_t e = experts;
     int64_t w = width;
     int64_t h = hidden;
-    families.add(prefix + "gate_up", tensor + "gate_up_proj", {experts, 2 * width, hidden}, group.layers);
+    families.add(prefix + "gate_up", tensor + "gate_up_proj", {experts, 2 * width, hidden},
+                 group.layers);
     families.add(prefix + "down", tensor + "down_proj", {experts, hidden, width}, group.layers);
     families.addSlice(prefix + "gate", prefix + "gate_up", {0, 0, 0}, {e, w, h});
     families.addSlice(prefix + "up", prefix + "gate_up", {0, w, 0}, {e, w, h});
     return;
   }
   RangeAttr range = RangeAttr::get(&context, 0, experts);
-  families.add(prefix + "gate", tensor + "{e}.gate_proj.weight", {width, hidden}, group.layers, range);
+  families.add(prefix + "gate", tensor + "{e}.gate_proj.weight", {width, hidden}, group.layers,
+               range);
   families.add(prefix + "up", tensor + "{e}.up_proj.weight", {width, hidden}, group.layers, range);
-  families.add(prefix + "down", tensor + "{e}.down_proj.weight", {hidden, width}, group.layers, range);
+  families.add(prefix + "down", tensor + "{e}.down_proj.weight", {hidden, width}, group.layers,
+               range);
 }
 
 //===----------------------------------------------------------------------===//
@@ -211,29 +220,33 @@ Value DeepseekV2Importer::buildQuery(const LayerGroup &group, Value layer, Value
     return linear(group, "q", layer, h);
   }
   Value compressed = linear(group, "q_a", layer, h);
-  Value normed = RMSNormOp::create(builder, named("q_a_norm"), compressed, weight(group, "q_a_norm", layer),
-                                   builder.getF64FloatAttr(kLowRankEps));
+  Value normed =
+      RMSNormOp::create(builder, named("q_a_norm"), compressed, weight(group, "q_a_norm", layer),
+                        builder.getF64FloatAttr(kLowRankEps));
   return linear(group, "q_b", layer, normed);
 }
 
-Value DeepseekV2Importer::buildAttention(const LayerGroup &group, Value layer, Value h, StepValues &values) {
+Value DeepseekV2Importer::buildAttention(const LayerGroup &group, Value layer, Value h,
+                                         StepValues &values) {
   int64_t heads = config.numHeads;
   int64_t nope = config.qkNopeHeadDim;
-  auto split = SplitHeadsOp::create(builder, named("q"), buildQuery(group, layer, h), heads,
-                                    ArrayRef<int64_t>{nope, static_cast<int64_t>(config.qkRopeHeadDim)});
+  auto split =
+      SplitHeadsOp::create(builder, named("q"), buildQuery(group, layer, h), heads,
+                           ArrayRef<int64_t>{nope, static_cast<int64_t>(config.qkRopeHeadDim)});
   auto compressed = MLACompressOp::create(builder, named("kv"), h, weight(group, "kv_a", layer),
                                           weight(group, "kv_a_norm", layer),
                                           builder.getF64FloatAttr(kLowRankEps));
   RopeAttr rope = ropeAttr();
   Value qRope = RopeOp::create(builder, named("q_rope"), split.getParts()[1], values.batch, rope);
   Value kRope = RopeOp::create(builder, named("k_rope"), compressed.getKRope(), values.batch, rope);
-  values.cache = CacheAppendOp::create(builder, named("cache"), values.cache, layer, compressed.getLatent(),
-                                       kRope, values.batch);
-  auto keys = DecompressOp::create(builder, named("kv"), values.cache, layer, weight(group, "kv_b", layer),
-                                   values.batch, heads,
+  values.cache = CacheAppendOp::create(builder, named("cache"), values.cache, layer,
+                                       compressed.getLatent(), kRope, values.batch);
+  auto keys = DecompressOp::create(builder, named("kv"), values.cache, layer,
+                                   weight(group, "kv_b", layer), values.batch, heads,
                                    ArrayRef<int64_t>{nope, static_cast<int64_t>(config.vHeadDim)});
-  Value out = AttentionOp::create(builder, named("attention"), split.getParts()[0], qRope, keys.getKNope(),
-                                  keys.getKRope(), keys.getV(), values.batch, scaleAttr(), TypeAttr());
+  Value out =
+      AttentionOp::create(builder, named("attention"), split.getParts()[0], qRope, keys.getKNope(),
+                          keys.getKRope(), keys.getV(), values.batch, scaleAttr(), TypeAttr());
   Value merged = MergeHeadsOp::create(builder, named("heads"), out);
   return linear(group, "o", layer, merged);
 }
@@ -242,22 +255,23 @@ Value DeepseekV2Importer::buildMoE(const LayerGroup &group, Value layer, Value h
   auto gate = GateOp::create(builder, named("gate"), h, weight(group, "gate", layer),
                              cast<GateMethodInterface>(gateMethod()), /*normalize=*/false,
                              llvm::APFloat(config.routedScalingFactor));
-  Value routed = RoutedExpertsOp::create(builder, named("routed"), h, gate.getWeights(), gate.getIds(),
-                                         weight(group, "experts_gate", layer),
+  Value routed = RoutedExpertsOp::create(builder, named("routed"), h, gate.getWeights(),
+                                         gate.getIds(), weight(group, "experts_gate", layer),
                                          weight(group, "experts_up", layer),
                                          weight(group, "experts_down", layer), TypeAttr());
   if (config.numSharedExperts == 0) {
     return routed;
   }
-  Value shared = SharedExpertsOp::create(builder, named("shared"), h, weight(group, "shared_gate", layer),
-                                         weight(group, "shared_up", layer),
-                                         weight(group, "shared_down", layer), TypeAttr());
+  Value shared = SharedExpertsOp::create(
+      builder, named("shared"), h, weight(group, "shared_gate", layer),
+      weight(group, "shared_up", layer), weight(group, "shared_down", layer), TypeAttr());
   return AddOp::create(builder, named("experts"), routed, shared);
 }
 
 StepValues DeepseekV2Importer::buildLayers(const LayerGroup &group, StepValues outer) {
   FloatAttr eps = builder.getF64FloatAttr(config.rmsNormEps);
-  auto layers = LayersOp::create(builder, named(group.prefix), group.layers, ValueRange{outer.x, outer.cache});
+  auto layers = LayersOp::create(builder, named(group.prefix), group.layers,
+                                 ValueRange{outer.x, outer.cache});
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointToStart(layers.getBody());
   const char *names[] = {"l", "x", "cache"};
@@ -267,7 +281,8 @@ StepValues DeepseekV2Importer::buildLayers(const LayerGroup &group, StepValues o
   Value layer = layers.getLayer();
   StepValues values{layers.getCarried()[0], layers.getCarried()[1], outer.batch};
 
-  Value h = RMSNormOp::create(builder, named("h"), values.x, weight(group, "input_norm", layer), eps);
+  Value h =
+      RMSNormOp::create(builder, named("h"), values.x, weight(group, "input_norm", layer), eps);
   Value attention = buildAttention(group, layer, h, values);
   Value x = AddOp::create(builder, named("x"), values.x, attention);
   h = RMSNormOp::create(builder, named("h"), x, weight(group, "post_norm", layer), eps);
@@ -275,8 +290,9 @@ StepValues DeepseekV2Importer::buildLayers(const LayerGroup &group, StepValues o
   if (group.moe) {
     mlp = buildMoE(group, layer, h);
   } else {
-    mlp = MLPOp::create(builder, named("mlp"), h, weight(group, "mlp_gate", layer), weight(group, "mlp_up", layer),
-                        weight(group, "mlp_down", layer), TypeAttr());
+    mlp =
+        MLPOp::create(builder, named("mlp"), h, weight(group, "mlp_gate", layer),
+                      weight(group, "mlp_up", layer), weight(group, "mlp_down", layer), TypeAttr());
   }
   x = AddOp::create(builder, named("x"), x, mlp);
   YieldOp::create(builder, named(group.prefix), ValueRange{x, values.cache});
@@ -289,7 +305,8 @@ void DeepseekV2Importer::buildStep() {
     return RankedTensorType::get({ShapedType::kDynamic, static_cast<int64_t>(width)}, f32);
   };
   auto tokens = RankedTensorType::get({ShapedType::kDynamic}, builder.getI32Type());
-  int64_t widths[] = {static_cast<int64_t>(config.kvLoraRank), static_cast<int64_t>(config.qkRopeHeadDim)};
+  int64_t widths[] = {static_cast<int64_t>(config.kvLoraRank),
+                      static_cast<int64_t>(config.qkRopeHeadDim)};
   auto cache = CacheType::get(&context, config.numLayers, widths, f32);
   auto type = builder.getFunctionType({tokens, BatchType::get(&context), cache},
                                       {rows(config.vocabSize), rows(config.hiddenSize), cache});
@@ -301,13 +318,15 @@ void DeepseekV2Importer::buildStep() {
   }
   builder.setInsertionPointToStart(body);
 
-  Value x = EmbedOp::create(builder, named("x"), body->getArgument(0), families.use(builder, "embed"));
+  Value x =
+      EmbedOp::create(builder, named("x"), body->getArgument(0), families.use(builder, "embed"));
   StepValues values{x, body->getArgument(2), body->getArgument(1)};
   for (const LayerGroup &group : layerGroups()) {
     values = buildLayers(group, values);
   }
-  Value hidden = RMSNormOp::create(builder, named("hidden"), values.x, families.use(builder, "norm"),
-                                   builder.getF64FloatAttr(config.rmsNormEps));
+  Value hidden =
+      RMSNormOp::create(builder, named("hidden"), values.x, families.use(builder, "norm"),
+                        builder.getF64FloatAttr(config.rmsNormEps));
   Value wanted = SelectRowsOp::create(builder, named("wanted"), hidden, values.batch);
   Value logits = LinearOp::create(builder, named("logits"), wanted, families.use(builder, "head"));
   func::ReturnOp::create(builder, named("step"), ValueRange{logits, hidden, values.cache});
@@ -331,7 +350,8 @@ void DeepseekV2Importer::buildStep() {
   return module;
 }
 
-::dsv2::Expected<OwningOpRef<ModuleOp>> importDeepseekV2(MLIRContext &context, const Checkpoint &checkpoint) {
+::dsv2::Expected<OwningOpRef<ModuleOp>> importDeepseekV2(MLIRContext &context,
+                                                         const Checkpoint &checkpoint) {
   ::dsv2::Expected<DeepseekV2Config> config =
       DeepseekV2Config::read(checkpoint.config(), checkpoint.configPath());
   if (!config) {

@@ -41,8 +41,8 @@ ImporterRegistry allImporters() {
 }
 
 ::dsv2::Expected<OwningOpRef<ModuleOp>> importModelDirectory(MLIRContext &context,
-                                                            const std::string &directory,
-                                                            const ImporterRegistry &registry) {
+                                                             const std::string &directory,
+                                                             const ImporterRegistry &registry) {
   ::dsv2::Expected<::dsv2::Checkpoint> checkpoint = ::dsv2::Checkpoint::open(directory);
   if (!checkpoint) {
     return checkpoint.takeError();
@@ -55,7 +55,8 @@ ImporterRegistry allImporters() {
   context.loadDialect<DSV2Dialect, func::FuncDialect, tensor::TensorDialect>();
   ::dsv2::Expected<OwningOpRef<ModuleOp>> module = function(context, *checkpoint);
   if (module && failed(verify(**module))) {
-    return ::dsv2::Error(::dsv2::ErrorKind::Internal, directory, ": the imported module does not verify");
+    return ::dsv2::Error(::dsv2::ErrorKind::Internal, directory,
+                         ": the imported module does not verify");
   }
   return module;
 }

@@ -1,7 +1,7 @@
 //===- Importer.h - model directories to dsv2 IR -------------------------------===//
 //
-// One function for each model_type, in an explicit registry. Import reads config.json and the headers of
-// the weight files, never a weight, and checks each against the other.
+// One function for each model_type, in an explicit registry. Import reads config.json and the
+// headers of the weight files, never a weight, and checks each against the other.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,10 +19,10 @@
 
 namespace mlir::dsv2 {
 
-/// Makes the module of one model: weight families, prepare functions and `@step`, at stage "import".
-/// Errors name the file, the field and the value.
-using ImportFunction =
-    ::dsv2::Expected<OwningOpRef<ModuleOp>> (*)(MLIRContext &, const ::dsv2::Checkpoint &);
+/// Makes the module of one model: weight families, prepare functions and `@step`, at stage
+/// "import". Errors name the file, the field and the value.
+using ImportFunction = ::dsv2::Expected<OwningOpRef<ModuleOp>> (*)(MLIRContext &,
+                                                                   const ::dsv2::Checkpoint &);
 
 /// Importers by the config's model_type.
 class ImporterRegistry {
@@ -41,8 +41,8 @@ ImporterRegistry allImporters();
 
 /// Opens a Hugging Face model directory and imports it with the registry's function for it.
 ::dsv2::Expected<OwningOpRef<ModuleOp>> importModelDirectory(MLIRContext &context,
-                                                            const std::string &directory,
-                                                            const ImporterRegistry &registry);
+                                                             const std::string &directory,
+                                                             const ImporterRegistry &registry);
 
 } // namespace mlir::dsv2
 

@@ -33,8 +33,9 @@ Type WeightFamilies::check(const std::string &name, ArrayRef<uint64_t> shape) {
   used.insert(name);
   std::string actual = ::dsv2::describeTensor(tensor->dtype(), tensor->shape());
   if (ArrayRef<uint64_t>(tensor->shape()) != shape) {
-    failure = Error(ErrorKind::Mismatch, checkpoint.fileOf(*tensor), ": tensor ", ::dsv2::quote(name),
-                    " is ", actual, ", expected ", shapeText(shape), " by ", checkpoint.configPath());
+    failure =
+        Error(ErrorKind::Mismatch, checkpoint.fileOf(*tensor), ": tensor ", ::dsv2::quote(name),
+              " is ", actual, ", expected ", shapeText(shape), " by ", checkpoint.configPath());
     return {};
   }
   if (tensor->dtype() == DType::F32) {
@@ -43,13 +44,13 @@ Type WeightFamilies::check(const std::string &name, ArrayRef<uint64_t> shape) {
   if (tensor->dtype() == DType::BF16) {
     return builder.getBF16Type();
   }
-  failure = Error(ErrorKind::Unsupported, checkpoint.fileOf(*tensor), ": tensor ", ::dsv2::quote(name),
-                  " is ", actual, ", expected F32 or BF16");
+  failure = Error(ErrorKind::Unsupported, checkpoint.fileOf(*tensor), ": tensor ",
+                  ::dsv2::quote(name), " is ", actual, ", expected F32 or BF16");
   return {};
 }
 
-void WeightFamilies::add(StringRef symbol, StringRef pattern, ArrayRef<uint64_t> shape, RangeAttr layers,
-                         RangeAttr experts) {
+void WeightFamilies::add(StringRef symbol, StringRef pattern, ArrayRef<uint64_t> shape,
+                         RangeAttr layers, RangeAttr experts) {
   if (failure) {
     return;
   }
@@ -57,8 +58,8 @@ void WeightFamilies::add(StringRef symbol, StringRef pattern, ArrayRef<uint64_t>
   auto location = NameLoc::get(builder.getStringAttr(pattern));
   // The element type is known once the first tensor has been seen.
   auto guess = TypeAttr::get(RankedTensorType::get(dims, builder.getF32Type()));
-  auto weights = WeightsOp::create(builder, location, builder.getStringAttr(symbol), layers, experts, guess,
-                                   builder.getStringAttr(pattern));
+  auto weights = WeightsOp::create(builder, location, builder.getStringAttr(symbol), layers,
+                                   experts, guess, builder.getStringAttr(pattern));
   RangeAttr one = RangeAttr::get(builder.getContext(), 0, 1);
   RangeAttr layerRange = layers ? layers : one;
   RangeAttr expertRange = experts ? experts : one;
@@ -76,9 +77,9 @@ void WeightFamilies::add(StringRef symbol, StringRef pattern, ArrayRef<uint64_t>
         first = name;
       } else if (type != element) {
         const ::dsv2::CheckpointTensor *tensor = checkpoint.find(name);
-        failure = Error(ErrorKind::Mismatch, checkpoint.fileOf(*tensor), ": tensor ", ::dsv2::quote(name),
-                        " is ", ::dsv2::dtypeName(tensor->dtype()), ", expected the type of ",
-                        ::dsv2::quote(first));
+        failure = Error(ErrorKind::Mismatch, checkpoint.fileOf(*tensor), ": tensor ",
+                        ::dsv2::quote(name), " is ", ::dsv2::dtypeName(tensor->dtype()),
+                        ", expected the type of ", ::dsv2::quote(first));
         return;
       }
     }
@@ -98,7 +99,9 @@ void WeightFamilies::addSlice(StringRef symbol, StringRef source, ArrayRef<int64
   auto prepare = PrepareOp::create(builder, location, symbol, getFamilyLayers(family), type);
   OpBuilder body = OpBuilder::atBlockEnd(prepare.getBody());
   Value whole = use(body, source, prepare.getLayer());
-  auto attributes = [&](ArrayRef<int64_t> values) { return getAsIndexOpFoldResult(body.getContext(), values); };
+  auto attributes = [&](ArrayRef<int64_t> values) {
+    return getAsIndexOpFoldResult(body.getContext(), values);
+  };
   SmallVector<int64_t> strides(sizes.size(), 1);
   Value slice = tensor::ExtractSliceOp::create(body, location, type, whole, attributes(offsets),
                                                attributes(sizes), attributes(strides));
@@ -123,8 +126,9 @@ std::optional<Error> WeightFamilies::finish() {
     // Old checkpoints store rope's frequencies, which follow from the config.
     StringRef name = tensor.name();
     if (!used.contains(name) && !name.ends_with(".rotary_emb.inv_freq")) {
-      return Error(ErrorKind::Mismatch, checkpoint.fileOf(tensor), ": tensor ", ::dsv2::quote(tensor.name()),
-                   " is no part of the model that ", checkpoint.configPath(), " describes");
+      return Error(ErrorKind::Mismatch, checkpoint.fileOf(tensor), ": tensor ",
+                   ::dsv2::quote(tensor.name()), " is no part of the model that ",
+                   checkpoint.configPath(), " describes");
     }
   }
   return std::nullopt;

@@ -1,7 +1,7 @@
 //===- WeightFamilies.h - families of tensors, checked against headers ---------===//
 //
-// An importer says which tensors its config implies; this checks that each is there with the implied
-// shape and a type that all of its family share, and makes the `dsv2.weights` ops.
+// An importer says which tensors its config implies; this checks that each is there with the
+// implied shape and a type that all of its family share, and makes the `dsv2.weights` ops.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,7 +30,8 @@ public:
            RangeAttr experts = {});
 
   /// Declares `@symbol` as a slice of another family's value.
-  void addSlice(StringRef symbol, StringRef source, ArrayRef<int64_t> offsets, ArrayRef<int64_t> sizes);
+  void addSlice(StringRef symbol, StringRef source, ArrayRef<int64_t> offsets,
+                ArrayRef<int64_t> sizes);
 
   /// The value of a declared family, for one layer where it has layers.
   Value use(OpBuilder &at, StringRef symbol, Value layer = {});

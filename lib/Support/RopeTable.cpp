@@ -20,8 +20,8 @@ static constexpr double kPi = 3.14159265358979323846;
 
 /// Index of the pair (as a real number) that turns `rotations` times within `original` tokens.
 static double correctionDim(double rotations, int64_t width, double theta, int64_t original) {
-  return static_cast<double>(width) * std::log(static_cast<double>(original) / (rotations * 2 * kPi)) /
-         (2 * std::log(theta));
+  return static_cast<double>(width) *
+         std::log(static_cast<double>(original) / (rotations * 2 * kPi)) / (2 * std::log(theta));
 }
 
 std::vector<float> ropeInverseFrequencies(int64_t width, double theta,

@@ -53,12 +53,14 @@ static void printHelp(const std::vector<TranslateAction> &actions) {
   llvm::outs() << "dsv2-translate: models and artifacts to and from IR\n"
                   "usage: dsv2-translate ACTION [-o FILE]\n\nactions:\n";
   for (const TranslateAction &action : actions) {
-    std::string left = std::string("  ") + action.flag + " " + action.operand + (action.takesJson ? " [--json]" : "");
+    std::string left = std::string("  ") + action.flag + " " + action.operand +
+                       (action.takesJson ? " [--json]" : "");
     llvm::outs() << llvm::formatv("{0,-36}", left) << ' ' << action.summary << '\n';
   }
-  llvm::outs() << "\n  -o FILE    write there instead of to standard output (unchanged after an error)\n"
-                  "  --help, --version\n\n"
-                  "example:\n  dsv2-translate --import-hf models/tiny-v2 | dsv2-opt --canonicalize\n";
+  llvm::outs()
+      << "\n  -o FILE    write there instead of to standard output (unchanged after an error)\n"
+         "  --help, --version\n\n"
+         "example:\n  dsv2-translate --import-hf models/tiny-v2 | dsv2-opt --canonicalize\n";
 }
 
 namespace {
@@ -80,12 +82,14 @@ static Expected<CommandLine> parseCommandLine(ArrayRef<std::string> arguments,
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string &argument = arguments[i];
     auto isFlag = [&](const TranslateAction &action) {
-      return argument == action.flag || StringRef(argument).starts_with(std::string(action.flag) + "=");
+      return argument == action.flag ||
+             StringRef(argument).starts_with(std::string(action.flag) + "=");
     };
     auto action = llvm::find_if(actions, isFlag);
     if (action != actions.end()) {
       if (line.action) {
-        return Error(ErrorKind::Usage, "both ", line.action->flag, " and ", action->flag, ", expected one action");
+        return Error(ErrorKind::Usage, "both ", line.action->flag, " and ", action->flag,
+                     ", expected one action");
       }
       line.action = &*action;
       if (argument != action->flag) {

@@ -1,7 +1,7 @@
 //===- RopeTableTest.cpp - frequencies of rotary position embedding ------------===//
 //
-// Against SEMANTICS' shipped values: where YaRN leaves a frequency, where it divides it, and the softmax
-// scales that losing a square would change.
+// Against SEMANTICS' shipped values: where YaRN leaves a frequency, where it divides it, and the
+// softmax scales that losing a square would change.
 //
 //===----------------------------------------------------------------------===//
 

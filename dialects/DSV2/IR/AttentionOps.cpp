@@ -1,7 +1,8 @@
 //===- AttentionOps.cpp - multi-head latent attention --------------------------===//
 //
-// Shapes of heads, latents and caches. Everything that both forms of attention rely on (widths of the
-// cache's parts, heads of q against heads of k) is checked here, so a rewrite that mixes them up fails.
+// Shapes of heads, latents and caches. Everything that both forms of attention rely on (widths of
+// the cache's parts, heads of q against heads of k) is checked here, so a rewrite that mixes them
+// up fails.
 //
 //===----------------------------------------------------------------------===//
 
@@ -54,20 +55,22 @@ LogicalResult MergeHeadsOp::inferReturnTypes(MLIRContext *, std::optional<Locati
 // Compression and rope
 //===----------------------------------------------------------------------===//
 
-LogicalResult MLACompressOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
-                                              Adaptor adaptor, SmallVectorImpl<Type> &types) {
+LogicalResult MLACompressOp::inferReturnTypes(MLIRContext *context,
+                                              std::optional<Location> location, Adaptor adaptor,
+                                              SmallVectorImpl<Type> &types) {
   ShapeChecker check(location, "mla_compress");
-  if (failed(check.rows("x", adaptor.getX(), 2)) || failed(check.weight("kv_a", adaptor.getKvA(), 2)) ||
+  if (failed(check.rows("x", adaptor.getX(), 2)) ||
+      failed(check.weight("kv_a", adaptor.getKvA(), 2)) ||
       failed(check.weight("the norm's weight", adaptor.getNorm(), 1)) ||
-      failed(check.equal("the input width of kv_a", dim(adaptor.getKvA(), 1), dim(adaptor.getX(), 1),
-                         "the width of x"))) {
+      failed(check.equal("the input width of kv_a", dim(adaptor.getKvA(), 1),
+                         dim(adaptor.getX(), 1), "the width of x"))) {
     return failure();
   }
   int64_t latent = dim(adaptor.getNorm(), 0);
   int64_t rope = dim(adaptor.getKvA(), 0) - latent;
   if (rope < 0) {
-    return check.error("kv_a has " + Twine(dim(adaptor.getKvA(), 0)) + " rows, expected at least the " +
-                       Twine(latent) + " of the latent");
+    return check.error("kv_a has " + Twine(dim(adaptor.getKvA(), 0)) +
+                       " rows, expected at least the " + Twine(latent) + " of the latent");
   }
   types.push_back(rowsOf(context, {latent}));
   types.push_back(rowsOf(context, {rope}));
@@ -76,8 +79,8 @@ LogicalResult MLACompressOp::inferReturnTypes(MLIRContext *context, std::optiona
 
 LogicalResult MLACompressOp::verify() { return verifyEps(*this, getEps()); }
 
-LogicalResult RopeOp::inferReturnTypes(MLIRContext *, std::optional<Location> location, Adaptor adaptor,
-                                       SmallVectorImpl<Type> &types) {
+LogicalResult RopeOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                       Adaptor adaptor, SmallVectorImpl<Type> &types) {
   ShapeChecker check(location, "rope");
   auto type = cast<RankedTensorType>(adaptor.getX().getType());
   if (type.getRank() != 2 && type.getRank() != 3) {
@@ -105,8 +108,8 @@ LogicalResult CacheAppendOp::inferReturnTypes(MLIRContext *, std::optional<Locat
   types.push_back(cache);
   if (failed(twoParts(check, cache)) || failed(check.rows("the latent", adaptor.getLatent(), 2)) ||
       failed(check.rows("the rope key", adaptor.getKRope(), 2)) ||
-      failed(check.equal("the width of the latent", dim(adaptor.getLatent(), 1), cache.getWidths()[0],
-                         "the cache's first part"))) {
+      failed(check.equal("the width of the latent", dim(adaptor.getLatent(), 1),
+                         cache.getWidths()[0], "the cache's first part"))) {
     return failure();
   }
   return check.equal("the width of the rope key", dim(adaptor.getKRope(), 1), cache.getWidths()[1],
@@ -115,7 +118,8 @@ LogicalResult CacheAppendOp::inferReturnTypes(MLIRContext *, std::optional<Locat
 
 LogicalResult CacheAppendOp::verify() {
   CacheType cache = getCache().getType();
-  for (auto [name, value] : {std::pair("the latent", getLatent()), std::pair("the rope key", getKRope())}) {
+  for (auto [name, value] :
+       {std::pair("the latent", getLatent()), std::pair("the rope key", getKRope())}) {
     if (value.getType().getElementType() != cache.getElementType()) {
       return emitOpError() << name << " is of " << value.getType().getElementType() << ", expected "
                            << cache.getElementType() << " as the cache (a rounding is a dsv2.cast)";
@@ -129,15 +133,16 @@ LogicalResult DecompressOp::inferReturnTypes(MLIRContext *context, std::optional
   ShapeChecker check(location, "decompress");
   CacheType cache = cacheType(adaptor.getCache());
   if (failed(twoParts(check, cache)) || failed(check.weight("kv_b", adaptor.getKvB(), 2)) ||
-      failed(check.equal("the number of widths", adaptor.getWidths().size(), 2, "K without rope, and V"))) {
+      failed(check.equal("the number of widths", adaptor.getWidths().size(), 2,
+                         "K without rope, and V"))) {
     return failure();
   }
   int64_t heads = adaptor.getHeads();
   int64_t nope = adaptor.getWidths()[0];
   int64_t value = adaptor.getWidths()[1];
   if (heads < 1 || nope < 0 || value < 1) {
-    return check.error("has " + Twine(heads) + " heads of widths " + Twine(nope) + " and " + Twine(value) +
-                       ", expected at least 1 head, 0 for K and 1 for V");
+    return check.error("has " + Twine(heads) + " heads of widths " + Twine(nope) + " and " +
+                       Twine(value) + ", expected at least 1 head, 0 for K and 1 for V");
   }
   types.push_back(rowsOf(context, {heads, nope}));
   types.push_back(rowsOf(context, {cache.getWidths()[1]}));
@@ -164,20 +169,22 @@ LogicalResult AttentionOp::inferReturnTypes(MLIRContext *context, std::optional<
   if (failed(check.rows("q_nope", adaptor.getQNope(), 3)) ||
       failed(check.rows("q_rope", adaptor.getQRope(), 3)) ||
       failed(check.rows("k_nope", adaptor.getKNope(), 3)) ||
-      failed(check.rows("k_rope", adaptor.getKRope(), 2)) || failed(check.rows("v", adaptor.getV(), 3))) {
+      failed(check.rows("k_rope", adaptor.getKRope(), 2)) ||
+      failed(check.rows("v", adaptor.getV(), 3))) {
     return failure();
   }
   int64_t heads = dim(adaptor.getQNope(), 1);
   types.push_back(rowsOf(context, {heads, dim(adaptor.getV(), 2)}));
-  for (auto [name, value] : {std::pair("q_rope", adaptor.getQRope()), std::pair("k_nope", adaptor.getKNope()),
-                             std::pair("v", adaptor.getV())}) {
+  for (auto [name, value] :
+       {std::pair("q_rope", adaptor.getQRope()), std::pair("k_nope", adaptor.getKNope()),
+        std::pair("v", adaptor.getV())}) {
     if (failed(check.equal(Twine("the number of heads of ") + name, dim(value, 1), heads,
                            "the heads of q_nope"))) {
       return failure();
     }
   }
-  if (failed(check.equal("the width of k_nope", dim(adaptor.getKNope(), 2), dim(adaptor.getQNope(), 2),
-                         "the width of q_nope"))) {
+  if (failed(check.equal("the width of k_nope", dim(adaptor.getKNope(), 2),
+                         dim(adaptor.getQNope(), 2), "the width of q_nope"))) {
     return failure();
   }
   return check.equal("the width of k_rope", dim(adaptor.getKRope(), 1), dim(adaptor.getQRope(), 2),
@@ -187,11 +194,13 @@ LogicalResult AttentionOp::inferReturnTypes(MLIRContext *context, std::optional<
 LogicalResult AttentionOp::verify() {
   int64_t width = dim(getQNope(), 2) + dim(getQRope(), 2);
   return ShapeChecker(getLoc(), "attention")
-      .equal("head_width of the scale", getScale().getHeadWidth(), width, "the widths of q_nope and q_rope");
+      .equal("head_width of the scale", getScale().getHeadWidth(), width,
+             "the widths of q_nope and q_rope");
 }
 
-LogicalResult LatentAttentionOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
-                                                  Adaptor adaptor, SmallVectorImpl<Type> &types) {
+LogicalResult LatentAttentionOp::inferReturnTypes(MLIRContext *context,
+                                                  std::optional<Location> location, Adaptor adaptor,
+                                                  SmallVectorImpl<Type> &types) {
   ShapeChecker check(location, "latent_attention");
   CacheType cache = cacheType(adaptor.getCache());
   if (failed(twoParts(check, cache)) || failed(check.rows("q_latent", adaptor.getQLatent(), 3)) ||
@@ -201,8 +210,8 @@ LogicalResult LatentAttentionOp::inferReturnTypes(MLIRContext *context, std::opt
   types.push_back(rowsOf(context, {dim(adaptor.getQLatent(), 1), dim(adaptor.getQLatent(), 2)}));
   if (failed(check.equal("the number of heads of q_rope", dim(adaptor.getQRope(), 1),
                          dim(adaptor.getQLatent(), 1), "the heads of q_latent")) ||
-      failed(check.equal("the width of q_latent", dim(adaptor.getQLatent(), 2), cache.getWidths()[0],
-                         "the cache's latent"))) {
+      failed(check.equal("the width of q_latent", dim(adaptor.getQLatent(), 2),
+                         cache.getWidths()[0], "the cache's latent"))) {
     return failure();
   }
   return check.equal("the width of q_rope", dim(adaptor.getQRope(), 2), cache.getWidths()[1],

@@ -45,17 +45,17 @@ bool isRowsType(Type type, int64_t rank);
 /// True for a ranked tensor of static shape; rank -1 means any.
 bool isWeightType(Type type, int64_t rank);
 
-/// Layer numbers that an index value takes: those of the `layers` or `prepare` that defines it as its
-/// block argument. Null for any other value.
+/// Layer numbers that an index value takes: those of the `layers` or `prepare` that defines it as
+/// its block argument. Null for any other value.
 RangeAttr getRangeOfLayer(Value layer);
 
-/// The type of the value of a `weights` or `prepare` op, and its layers (null: none). `family` must be
-/// one of the two.
+/// The type of the value of a `weights` or `prepare` op, and its layers (null: none). `family` must
+/// be one of the two.
 RankedTensorType getFamilyType(Operation *family);
 RangeAttr getFamilyLayers(Operation *family);
 
-/// Checks that `cache` is used linearly: one op consumes it, and every read comes before that op in its
-/// block. Emits at `op`.
+/// Checks that `cache` is used linearly: one op consumes it, and every read comes before that op in
+/// its block. Emits at `op`.
 LogicalResult verifyLinearCache(Operation *op);
 
 /// Holds for every op of the step function; see `verifyLinearCache`.

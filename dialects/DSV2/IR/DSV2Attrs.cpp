@@ -67,7 +67,8 @@ RangeAttr RangeAttr::parseBare(AsmParser &parser) {
       (succeeded(parser.parseOptionalKeyword("step")) && parser.parseInteger(step))) {
     return {};
   }
-  return getChecked([&] { return parser.emitError(location); }, parser.getContext(), begin, end, step);
+  return getChecked([&] { return parser.emitError(location); }, parser.getContext(), begin, end,
+                    step);
 }
 
 void RangeAttr::printBare(AsmPrinter &printer) const {
@@ -116,7 +117,8 @@ LogicalResult YarnAttr::verify(function_ref<InFlightDiagnostic()> emitError, Rea
       failed(positive(emitError, "beta_slow", betaSlow.value))) {
     return failure();
   }
-  for (auto [name, value] : {std::pair("mscale", mscale), std::pair("mscale_all_dim", mscaleAllDim)}) {
+  for (auto [name, value] :
+       {std::pair("mscale", mscale), std::pair("mscale_all_dim", mscaleAllDim)}) {
     if (!std::isfinite(value.value) || value.value < 0) {
       return emitError() << name << " is " << value.value << ", expected a number of at least 0";
     }
@@ -143,7 +145,8 @@ RopeAttr RopeAttr::get(MLIRContext *context, int64_t width, double theta, RopeLa
   std::optional<::dsv2::YarnParameters> parameters = parametersOf(yarn);
   std::vector<float> frequencies = ::dsv2::ropeInverseFrequencies(width, theta, parameters);
   auto type = RankedTensorType::get({width / 2}, Float32Type::get(context));
-  auto dense = cast<DenseFPElementsAttr>(DenseElementsAttr::get(type, ArrayRef<float>(frequencies)));
+  auto dense =
+      cast<DenseFPElementsAttr>(DenseElementsAttr::get(type, ArrayRef<float>(frequencies)));
   return get(context, Real(theta), layout, Real(::dsv2::ropeMagnitude(parameters)), dense, yarn);
 }
 
@@ -207,7 +210,8 @@ LogicalResult GreedyAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
 LogicalResult GreedyAttr::verifyExperts(function_ref<InFlightDiagnostic()> emitError,
                                         int64_t experts) const {
   if (getTopK() > experts) {
-    return emitError() << "top_k is " << getTopK() << ", expected at most the " << experts << " experts";
+    return emitError() << "top_k is " << getTopK() << ", expected at most the " << experts
+                       << " experts";
   }
   return success();
 }

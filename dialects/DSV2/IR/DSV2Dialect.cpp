@@ -100,7 +100,8 @@ LogicalResult DSV2Dialect::verifyOperationAttribute(Operation *op, NamedAttribut
     return success();
   }
   if (!isa<ModuleOp>(op)) {
-    return op->emitOpError() << attribute.getName().getValue() << " stands on a module, nowhere else";
+    return op->emitOpError() << attribute.getName().getValue()
+                             << " stands on a module, nowhere else";
   }
   return verifier(op, attribute.getValue());
 }

@@ -1,7 +1,8 @@
 //===- LinearCache.cpp - a cache is used once ----------------------------------===//
 //
-// A cache value stands for memory that is updated in place, so using it twice would read the future or
-// fork it. Every dsv2 op checks the caches that it takes and makes; together they see every cache.
+// A cache value stands for memory that is updated in place, so using it twice would read the future
+// or fork it. Every dsv2 op checks the caches that it takes and makes; together they see every
+// cache.
 //
 //===----------------------------------------------------------------------===//
 

@@ -31,8 +31,8 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
     return failure();
   }
   types.push_back(rowsOf(context, {dim(adaptor.getWeight(), 0)}));
-  return check.equal("the weight's input width", dim(adaptor.getWeight(), 1), dim(adaptor.getX(), 1),
-                     "the width of x");
+  return check.equal("the weight's input width", dim(adaptor.getWeight(), 1),
+                     dim(adaptor.getX(), 1), "the width of x");
 }
 
 LogicalResult HeadLinearOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
@@ -47,8 +47,8 @@ LogicalResult HeadLinearOp::inferReturnTypes(MLIRContext *context, std::optional
                          dim(adaptor.getX(), 1), "the heads of x"))) {
     return failure();
   }
-  return check.equal("the weight's input width", dim(adaptor.getWeight(), 2), dim(adaptor.getX(), 2),
-                     "the width of a head of x");
+  return check.equal("the weight's input width", dim(adaptor.getWeight(), 2),
+                     dim(adaptor.getX(), 2), "the width of a head of x");
 }
 
 LogicalResult AddOp::inferReturnTypes(MLIRContext *, std::optional<Location>, Adaptor adaptor,

@@ -21,13 +21,14 @@ LogicalResult GateOp::inferReturnTypes(MLIRContext *context, std::optional<Locat
   }
   types.push_back(rowsOf(context, {method.getTopK()}));
   types.push_back(rowsOf(IntegerType::get(context, 32), {method.getTopK()}));
-  return check.equal("the weight's input width", dim(adaptor.getWeight(), 1), dim(adaptor.getX(), 1),
-                     "the width of x");
+  return check.equal("the weight's input width", dim(adaptor.getWeight(), 1),
+                     dim(adaptor.getX(), 1), "the width of x");
 }
 
 LogicalResult GateOp::verify() {
   if (!getScale().isFinite() || getScale().isNegative() || getScale().isZero()) {
-    return emitOpError("scale is ") << getScale().convertToDouble() << ", expected a positive number";
+    return emitOpError("scale is ")
+           << getScale().convertToDouble() << ", expected a positive number";
   }
   return getMethod().verifyExperts([&] { return emitOpError(); }, dim(getWeight(), 0));
 }
@@ -43,7 +44,8 @@ static LogicalResult checkMLP(const ShapeChecker &check, Value x, Value gate, Va
                                        "the experts of gate")))) {
     return failure();
   }
-  if (failed(check.equal("the input width of gate", dim(gate, lead + 1), hidden, "the width of x")) ||
+  if (failed(
+          check.equal("the input width of gate", dim(gate, lead + 1), hidden, "the width of x")) ||
       failed(check.equal("the width of up", dim(up, lead), width, "the width of gate")) ||
       failed(check.equal("the input width of up", dim(up, lead + 1), hidden, "the width of x")) ||
       failed(check.equal("the output width of down", dim(down, lead), hidden, "the width of x"))) {
@@ -55,8 +57,10 @@ static LogicalResult checkMLP(const ShapeChecker &check, Value x, Value gate, Va
 template <typename AdaptorT>
 static LogicalResult inferMLP(MLIRContext *context, const ShapeChecker &check, AdaptorT adaptor,
                               SmallVectorImpl<Type> &types) {
-  if (failed(check.rows("x", adaptor.getX(), 2)) || failed(check.weight("gate", adaptor.getGate(), 2)) ||
-      failed(check.weight("up", adaptor.getUp(), 2)) || failed(check.weight("down", adaptor.getDown(), 2))) {
+  if (failed(check.rows("x", adaptor.getX(), 2)) ||
+      failed(check.weight("gate", adaptor.getGate(), 2)) ||
+      failed(check.weight("up", adaptor.getUp(), 2)) ||
+      failed(check.weight("down", adaptor.getDown(), 2))) {
     return failure();
   }
   types.push_back(rowsOf(context, {dim(adaptor.getX(), 1)}));
@@ -68,8 +72,9 @@ LogicalResult MLPOp::inferReturnTypes(MLIRContext *context, std::optional<Locati
   return inferMLP(context, ShapeChecker(location, "mlp"), adaptor, types);
 }
 
-LogicalResult SharedExpertsOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
-                                                Adaptor adaptor, SmallVectorImpl<Type> &types) {
+LogicalResult SharedExpertsOp::inferReturnTypes(MLIRContext *context,
+                                                std::optional<Location> location, Adaptor adaptor,
+                                                SmallVectorImpl<Type> &types) {
   return inferMLP(context, ShapeChecker(location, "shared_experts"), adaptor, types);
 }
 
@@ -81,12 +86,14 @@ static LogicalResult checkChoice(const ShapeChecker &check, Value weights, Value
   return check.equal("the width of ids", dim(ids, 1), dim(weights, 1), "the width of weights");
 }
 
-LogicalResult RoutedExpertsOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
-                                                Adaptor adaptor, SmallVectorImpl<Type> &types) {
+LogicalResult RoutedExpertsOp::inferReturnTypes(MLIRContext *context,
+                                                std::optional<Location> location, Adaptor adaptor,
+                                                SmallVectorImpl<Type> &types) {
   ShapeChecker check(location, "routed_experts");
   if (failed(check.rows("x", adaptor.getX(), 2)) ||
       failed(checkChoice(check, adaptor.getWeights(), adaptor.getIds())) ||
-      failed(check.weight("gate", adaptor.getGate(), 3)) || failed(check.weight("up", adaptor.getUp(), 3)) ||
+      failed(check.weight("gate", adaptor.getGate(), 3)) ||
+      failed(check.weight("up", adaptor.getUp(), 3)) ||
       failed(check.weight("down", adaptor.getDown(), 3))) {
     return failure();
   }
@@ -94,8 +101,9 @@ LogicalResult RoutedExpertsOp::inferReturnTypes(MLIRContext *context, std::optio
   return checkMLP(check, adaptor.getX(), adaptor.getGate(), adaptor.getUp(), adaptor.getDown(), 1);
 }
 
-LogicalResult FusedExpertsOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
-                                               Adaptor adaptor, SmallVectorImpl<Type> &types) {
+LogicalResult FusedExpertsOp::inferReturnTypes(MLIRContext *context,
+                                               std::optional<Location> location, Adaptor adaptor,
+                                               SmallVectorImpl<Type> &types) {
   ShapeChecker check(location, "fused_experts");
   if (failed(check.rows("x", adaptor.getX(), 2)) ||
       failed(checkChoice(check, adaptor.getWeights(), adaptor.getIds())) ||
@@ -115,11 +123,12 @@ LogicalResult FusedExpertsOp::inferReturnTypes(MLIRContext *context, std::option
                          "the slots of gate_up")) ||
       failed(check.equal("the input width of gate_up", dim(adaptor.getGateUp(), 2), hidden,
                          "the width of x")) ||
-      failed(check.equal("the output width of down", dim(adaptor.getDown(), 1), hidden, "the width of x"))) {
+      failed(check.equal("the output width of down", dim(adaptor.getDown(), 1), hidden,
+                         "the width of x"))) {
     return failure();
   }
-  return check.equal("the rows of gate_up", dim(adaptor.getGateUp(), 1), 2 * dim(adaptor.getDown(), 2),
-                     "gate and up, each of the input width of down");
+  return check.equal("the rows of gate_up", dim(adaptor.getGateUp(), 1),
+                     2 * dim(adaptor.getDown(), 2), "gate and up, each of the input width of down");
 }
 
 } // namespace dsv2

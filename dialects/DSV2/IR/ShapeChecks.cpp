@@ -39,7 +39,8 @@ LogicalResult ShapeChecker::rows(StringRef what, Value value, int64_t rank) cons
     return success();
   }
   return emitOptionalError(location, "'dsv2.", opName, "' op ", what, " is ", value.getType(),
-                           ", expected rows of rank ", rank, " (a dynamic dimension, then static ones)");
+                           ", expected rows of rank ", rank,
+                           " (a dynamic dimension, then static ones)");
 }
 
 LogicalResult ShapeChecker::weight(StringRef what, Value value, int64_t rank) const {
@@ -72,9 +73,8 @@ LogicalResult verifyCacheLayer(Operation *op, CacheType cache, Value layer) {
   if (!range || (range.getBegin() >= 0 && range.getEnd() <= cache.getLayers())) {
     return success();
   }
-  return op->emitOpError("layers ")
-         << range.getBegin() << " to " << range.getEnd() << " index a cache of " << cache.getLayers()
-         << " layers";
+  return op->emitOpError("layers ") << range.getBegin() << " to " << range.getEnd()
+                                    << " index a cache of " << cache.getLayers() << " layers";
 }
 
 ParseResult parseIntegers(OpAsmParser &parser, DenseI64ArrayAttr &values) {

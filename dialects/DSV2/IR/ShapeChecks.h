@@ -1,8 +1,8 @@
 //===- ShapeChecks.h - what verifiers and type inference share -----*- C++ -*-===//
 //
-// Type inference runs on operands that no verifier has seen yet, and runs again inside the verifier.
-// So shapes are checked there, once, with messages that name the operand, what it is and what it
-// should be. Also the pieces of custom assembly that several ops use.
+// Type inference runs on operands that no verifier has seen yet, and runs again inside the
+// verifier. So shapes are checked there, once, with messages that name the operand, what it is and
+// what it should be. Also the pieces of custom assembly that several ops use.
 //
 //===----------------------------------------------------------------------===//
 
@@ -47,7 +47,8 @@ RankedTensorType rowsOf(Type element, ArrayRef<int64_t> dims);
 /// An eps must be a positive finite number.
 LogicalResult verifyEps(Operation *op, const APFloat &eps);
 
-/// `layer` must index `cache`: where it is a loop's layer number, all of the loop's layers are cached.
+/// `layer` must index `cache`: where it is a loop's layer number, all of the loop's layers are
+/// cached.
 LogicalResult verifyCacheLayer(Operation *op, CacheType cache, Value layer);
 
 /// `[128, 64]`.

@@ -51,7 +51,8 @@ ParseResult LayersOp::parse(OpAsmParser &parser, OperationState &state) {
       return failure();
     }
     if (types.size() != inits.size()) {
-      return parser.emitError(location) << inits.size() << " carried values but " << types.size() << " types";
+      return parser.emitError(location)
+             << inits.size() << " carried values but " << types.size() << " types";
     }
     for (auto [argument, type] : llvm::zip(carried, types)) {
       argument.type = type;
@@ -103,7 +104,8 @@ LogicalResult LayersOp::verify() {
   if (failed(sameTypes(*this, "has results", getResultTypes(), getInits().getTypes()))) {
     return failure();
   }
-  return sameTypes(*this, "has a body with arguments", arguments.drop_front(), getInits().getTypes());
+  return sameTypes(*this, "has a body with arguments", arguments.drop_front(),
+                   getInits().getTypes());
 }
 
 LogicalResult LayersOp::verifyRegions() {
@@ -129,8 +131,8 @@ LogicalResult EmbedOp::inferReturnTypes(MLIRContext *context, std::optional<Loca
   return success();
 }
 
-LogicalResult SelectRowsOp::inferReturnTypes(MLIRContext *, std::optional<Location>, Adaptor adaptor,
-                                             SmallVectorImpl<Type> &types) {
+LogicalResult SelectRowsOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
+                                             Adaptor adaptor, SmallVectorImpl<Type> &types) {
   types.push_back(adaptor.getX().getType());
   return success();
 }

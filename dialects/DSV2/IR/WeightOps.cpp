@@ -192,9 +192,10 @@ static LogicalResult verifyPrepareOp(Operation &op) {
           tensor::CollapseShapeOp>(op)) {
     return success();
   }
-  return op.emitOpError("is not one of the ops that a dsv2.prepare may hold: dsv2.weight, dsv2.cast, "
-                        "dsv2.transpose, tensor.extract_slice, tensor.concat, tensor.expand_shape, "
-                        "tensor.collapse_shape");
+  return op.emitOpError(
+      "is not one of the ops that a dsv2.prepare may hold: dsv2.weight, dsv2.cast, "
+      "dsv2.transpose, tensor.extract_slice, tensor.concat, tensor.expand_shape, "
+      "tensor.collapse_shape");
 }
 
 LogicalResult PrepareOp::verifyRegions() {
@@ -231,19 +232,22 @@ LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
   }
   RankedTensorType type = getFamilyType(family);
   if (getResult().getType() != type) {
-    InFlightDiagnostic error = emitOpError("is of ") << getResult().getType() << ", expected " << type;
+    InFlightDiagnostic error = emitOpError("is of ")
+                               << getResult().getType() << ", expected " << type;
     error.attachNote(family->getLoc()) << "the family stands here";
     return error;
   }
   RangeAttr layers = getFamilyLayers(family);
   if (static_cast<bool>(layers) != static_cast<bool>(getLayer())) {
     return emitOpError("@") << getFamily()
-                            << (layers ? " has layers, expected an index" : " has no layers, expected no index");
+                            << (layers ? " has layers, expected an index"
+                                       : " has no layers, expected no index");
   }
   RangeAttr used = layers ? getRangeOfLayer(getLayer()) : RangeAttr();
   if (used && !layers.contains(used)) {
-    return emitOpError("layers ") << used.getBegin() << " to " << used.getEnd() << " index @" << getFamily()
-                                  << " of layers " << layers.getBegin() << " to " << layers.getEnd();
+    return emitOpError("layers ") << used.getBegin() << " to " << used.getEnd() << " index @"
+                                  << getFamily() << " of layers " << layers.getBegin() << " to "
+                                  << layers.getEnd();
   }
   return success();
 }

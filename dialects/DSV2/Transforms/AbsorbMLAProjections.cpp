@@ -1,8 +1,9 @@
 //===- AbsorbMLAProjections.cpp - choose the form of latent attention ----------===//
 //
-// Attention over K and V of every head becomes attention over the latents, with K's projection moved to q
-// and V's to the result (arXiv:2405.04434, section 2.1.2). Which form is cheaper depends on how many rows
-// share a context, so it is a choice for each attention, made here and visible in the IR.
+// Attention over K and V of every head becomes attention over the latents, with K's projection
+// moved to q and V's to the result (arXiv:2405.04434, section 2.1.2). Which form is cheaper depends
+// on how many rows share a context, so it is a choice for each attention, made here and visible in
+// the IR.
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,12 +20,14 @@ using namespace mlir::dsv2;
 
 namespace {
 
-struct AbsorbMLAProjectionsPass : public mlir::dsv2::impl::AbsorbMLAProjectionsPassBase<AbsorbMLAProjectionsPass> {
+struct AbsorbMLAProjectionsPass
+    : public mlir::dsv2::impl::AbsorbMLAProjectionsPassBase<AbsorbMLAProjectionsPass> {
   using AbsorbMLAProjectionsPassBase::AbsorbMLAProjectionsPassBase;
 
   void runOnOperation() override {
     if (mode != "auto" && mode != "naive" && mode != "reassociated") {
-      getOperation().emitError("absorb mode is '") << mode << "', expected auto, naive or reassociated";
+      getOperation().emitError("absorb mode is '")
+          << mode << "', expected auto, naive or reassociated";
       return signalPassFailure();
     }
     if (mode == "naive") {
@@ -47,7 +50,8 @@ DecompressOp findDecompress(AttentionOp attention) {
   auto decompress = stripCasts(attention.getV()).getDefiningOp<DecompressOp>();
   if (!decompress || stripCasts(attention.getKNope()) != decompress.getKNope() ||
       stripCasts(attention.getKRope()) != decompress.getKRope() ||
-      stripCasts(attention.getV()) != decompress.getV() || decompress.getBatch() != attention.getBatch()) {
+      stripCasts(attention.getV()) != decompress.getV() ||
+      decompress.getBatch() != attention.getBatch()) {
     return {};
   }
   return decompress;
@@ -89,23 +93,26 @@ void AbsorbMLAProjectionsPass::reassociate(AttentionOp attention, DerivedWeights
   /// Rounds an operand of a contraction as the attention's own operands are rounded.
   auto rounded = [&](Value operand) -> Value {
     auto type = cast<RankedTensorType>(operand.getType());
-    return type.getElementType() == element ? operand
-                                            : CastOp::create(builder, location, type.clone(element), operand);
+    return type.getElementType() == element
+               ? operand
+               : CastOp::create(builder, location, type.clone(element), operand);
   };
 
   // W_UK as [A,R,d]: a projection from q's width to the latent's.
-  Value keyWeight = weights.derive(builder, decompress.getKvB(), "q_latent", [&](OpBuilder &b, ValueRange kvB) {
-    Value keys = sliceWeight(b, headsOf(b, decompress, kvB[0]), 1, 0, nope);
-    return TransposeOp::create(b, location, keys, ArrayRef<int64_t>{0, 2, 1}).getResult();
-  });
+  Value keyWeight =
+      weights.derive(builder, decompress.getKvB(), "q_latent", [&](OpBuilder &b, ValueRange kvB) {
+        Value keys = sliceWeight(b, headsOf(b, decompress, kvB[0]), 1, 0, nope);
+        return TransposeOp::create(b, location, keys, ArrayRef<int64_t>{0, 2, 1}).getResult();
+      });
   Value query = HeadLinearOp::create(builder, location, attention.getQNope(), keyWeight);
-  Value latent = LatentAttentionOp::create(builder, location, rounded(query), attention.getQRope(),
-                                           decompress.getCache(), decompress.getLayer(), attention.getBatch(),
-                                           attention.getScale(), attention.getInnerAttr());
+  Value latent = LatentAttentionOp::create(
+      builder, location, rounded(query), attention.getQRope(), decompress.getCache(),
+      decompress.getLayer(), attention.getBatch(), attention.getScale(), attention.getInnerAttr());
   // W_UV as [A,v,R]: a projection from the latent's width to V's.
-  Value valueWeight = weights.derive(builder, decompress.getKvB(), "v_up", [&](OpBuilder &b, ValueRange kvB) {
-    return sliceWeight(b, headsOf(b, decompress, kvB[0]), 1, nope, value);
-  });
+  Value valueWeight =
+      weights.derive(builder, decompress.getKvB(), "v_up", [&](OpBuilder &b, ValueRange kvB) {
+        return sliceWeight(b, headsOf(b, decompress, kvB[0]), 1, nope, value);
+      });
   Value result = HeadLinearOp::create(builder, location, rounded(latent), valueWeight);
   attention.getResult().replaceAllUsesWith(result);
 

@@ -1,7 +1,7 @@
 //===- DerivedWeights.cpp - new prepare functions from old families ------------===//
 //
-// A prepare body never reads another prepare: its body is copied in, so that each function stands alone and
-// lowers to one table of copies, whatever order the passes ran in.
+// A prepare body never reads another prepare: its body is copied in, so that each function stands
+// alone and lowers to one table of copies, whatever order the passes ran in.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,12 +33,13 @@ Value DerivedWeights::expand(OpBuilder &builder, Operation *family, Value layer)
   return mapping.lookup(prepare.getYielded());
 }
 
-PrepareOp DerivedWeights::makePrepare(ArrayRef<Operation *> families, RangeAttr layers, StringRef symbol,
-                                      Location location, Body body) {
+PrepareOp DerivedWeights::makePrepare(ArrayRef<Operation *> families, RangeAttr layers,
+                                      StringRef symbol, Location location, Body body) {
   // The type follows from the body, which needs a function to stand in: start with any type.
   OpBuilder builder(module.getContext());
   builder.setInsertionPointAfter(families.back());
-  auto prepare = PrepareOp::create(builder, location, symbol, layers, getFamilyType(families.front()));
+  auto prepare =
+      PrepareOp::create(builder, location, symbol, layers, getFamilyType(families.front()));
   OpBuilder inner = OpBuilder::atBlockEnd(prepare.getBody());
   SmallVector<Value> values;
   for (Operation *family : families) {
@@ -60,10 +61,12 @@ Value DerivedWeights::derive(OpBuilder &builder, ValueRange sources, StringRef n
   }
   auto first = sources.front().getDefiningOp<WeightOp>();
   StringRef base = SymbolTable::getSymbolName(families.front());
-  std::string symbol = base.contains('.') ? (base.rsplit('.').first + "." + name).str() : name.str();
+  std::string symbol =
+      base.contains('.') ? (base.rsplit('.').first + "." + name).str() : name.str();
   // Families of the same layers share one function; else the loop that asks gets its own.
   RangeAttr layers = getFamilyLayers(families.front());
-  if (llvm::any_of(families, [&](Operation *family) { return getFamilyLayers(family) != layers; })) {
+  if (llvm::any_of(families,
+                   [&](Operation *family) { return getFamilyLayers(family) != layers; })) {
     layers = getRangeOfLayer(first.getLayer());
     key += "|" + std::to_string(layers.getBegin()) + "-" + std::to_string(layers.getEnd());
   }
@@ -99,9 +102,12 @@ Value sliceWeight(OpBuilder &builder, Value weight, unsigned dim, int64_t begin,
   SmallVector<int64_t> strides(type.getRank(), 1);
   offsets[dim] = begin;
   sizes[dim] = size;
-  auto attributes = [&](ArrayRef<int64_t> values) { return getAsIndexOpFoldResult(builder.getContext(), values); };
-  return tensor::ExtractSliceOp::create(builder, weight.getLoc(), type.clone(sizes), weight, attributes(offsets),
-                                        attributes(sizes), attributes(strides));
+  auto attributes = [&](ArrayRef<int64_t> values) {
+    return getAsIndexOpFoldResult(builder.getContext(), values);
+  };
+  return tensor::ExtractSliceOp::create(builder, weight.getLoc(), type.clone(sizes), weight,
+                                        attributes(offsets), attributes(sizes),
+                                        attributes(strides));
 }
 
 Value splitWeight(OpBuilder &builder, Value weight, unsigned dim, int64_t outer) {

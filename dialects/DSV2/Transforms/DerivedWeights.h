@@ -1,8 +1,8 @@
 //===- DerivedWeights.h - new prepare functions from old families --------------===//
 //
 // Passes do not touch bytes: they write a `dsv2.prepare` that says how a weight follows from the
-// checkpoint. What every such pass needs is here: a body that starts from any family, names, and the
-// removal of what nothing uses any more.
+// checkpoint. What every such pass needs is here: a body that starts from any family, names, and
+// the removal of what nothing uses any more.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,18 +29,20 @@ public:
   /// Given a builder in the new body and the values of the sources, gives the derived value.
   using Body = llvm::function_ref<Value(OpBuilder &, ValueRange)>;
 
-  /// A use, at the builder's point, of the weight that `body` derives from `sources` (each the result of a
-  /// `dsv2.weight`, all of one layer). Equal sources and `name` give one prepare function, whatever layers
-  /// ask for it. It is named after the first source: @moe.kv_b and "q_latent" give @moe.q_latent.
+  /// A use, at the builder's point, of the weight that `body` derives from `sources` (each the
+  /// result of a `dsv2.weight`, all of one layer). Equal sources and `name` give one prepare
+  /// function, whatever layers ask for it. It is named after the first source: @moe.kv_b and
+  /// "q_latent" give @moe.q_latent.
   Value derive(OpBuilder &builder, ValueRange sources, StringRef name, Body body);
 
   /// Erases uses of weights without users, and prepare functions without uses. Call it last.
   void eraseUnused();
 
 private:
-  PrepareOp makePrepare(ArrayRef<Operation *> families, RangeAttr layers, StringRef symbol, Location location,
-                        Body body);
-  /// The value of a family inside a prepare body: a checkpoint family is read, a derived one is copied in.
+  PrepareOp makePrepare(ArrayRef<Operation *> families, RangeAttr layers, StringRef symbol,
+                        Location location, Body body);
+  /// The value of a family inside a prepare body: a checkpoint family is read, a derived one is
+  /// copied in.
   Value expand(OpBuilder &builder, Operation *family, Value layer);
 
   ModuleOp module;

@@ -1,7 +1,7 @@
 //===- FuseExperts.cpp - one group of experts ----------------------------------===//
 //
-// Routed and shared experts, each with separate gate and up, are five contractions of different shapes.
-// As slots of one group with merged gate and up they are two grouped ones.
+// Routed and shared experts, each with separate gate and up, are five contractions of different
+// shapes. As slots of one group with merged gate and up they are two grouped ones.
 //
 //===----------------------------------------------------------------------===//
 
@@ -30,7 +30,8 @@ struct FuseExpertsPass : public mlir::dsv2::impl::FuseExpertsPassBase<FuseExpert
 
   void runOnOperation() override {
     if (mode != "auto" && mode != "on" && mode != "off" && mode != "merge") {
-      getOperation().emitError("fuse-experts mode is '") << mode << "', expected auto, on, off or merge";
+      getOperation().emitError("fuse-experts mode is '")
+          << mode << "', expected auto, on, off or merge";
       return signalPassFailure();
     }
     if (mode == "off") {
@@ -51,12 +52,16 @@ struct FuseExpertsPass : public mlir::dsv2::impl::FuseExpertsPassBase<FuseExpert
   void rewrite(ExpertGroup group, DerivedWeights &weights);
 };
 
-int64_t dimOf(Value value, unsigned dim) { return cast<RankedTensorType>(value.getType()).getDimSize(dim); }
+int64_t dimOf(Value value, unsigned dim) {
+  return cast<RankedTensorType>(value.getType()).getDimSize(dim);
+}
 
 Type elementOf(Value value) { return cast<RankedTensorType>(value.getType()).getElementType(); }
 
 /// Two values are one if they are equal, or equal roundings of one.
-bool sameInput(Value a, Value b) { return a == b || (a.getType() == b.getType() && stripCasts(a) == stripCasts(b)); }
+bool sameInput(Value a, Value b) {
+  return a == b || (a.getType() == b.getType() && stripCasts(a) == stripCasts(b));
+}
 
 /// The shared experts whose sum with `routed` is its only use.
 ExpertGroup findGroup(RoutedExpertsOp routed) {
@@ -102,8 +107,8 @@ std::string whyNot(const ExpertGroup &group, DerivedWeights &weights) {
   int64_t width = dimOf(routed.getGate(), 1);
   int64_t sharedWidth = dimOf(shared.getGate(), 0);
   if (sharedWidth % width != 0) {
-    return "the shared width " + std::to_string(sharedWidth) + " is no multiple of the routed width " +
-           std::to_string(width);
+    return "the shared width " + std::to_string(sharedWidth) +
+           " is no multiple of the routed width " + std::to_string(width);
   }
   if (routed.getInnerAttr() != shared.getInnerAttr()) {
     return "routed and shared experts round differently";
@@ -146,14 +151,16 @@ void FuseExpertsPass::rewrite(ExpertGroup group, DerivedWeights &weights) {
     downSources.push_back(shared.getDown());
   }
   // [E,I,H] twice to [E,2I,H]; shared [s*I,H] twice to [s,2I,H] behind it.
-  Value gateUp = weights.derive(builder, gateUpSources, "fused_gate_up", [&](OpBuilder &b, ValueRange w) {
-    Value experts = concat(b, location, 1, {w[0], w[1]});
-    if (!shared) {
-      return experts;
-    }
-    Value behind = concat(b, location, 1, {splitWeight(b, w[2], 0, slots), splitWeight(b, w[3], 0, slots)});
-    return concat(b, location, 0, {experts, behind});
-  });
+  Value gateUp =
+      weights.derive(builder, gateUpSources, "fused_gate_up", [&](OpBuilder &b, ValueRange w) {
+        Value experts = concat(b, location, 1, {w[0], w[1]});
+        if (!shared) {
+          return experts;
+        }
+        Value behind = concat(b, location, 1,
+                              {splitWeight(b, w[2], 0, slots), splitWeight(b, w[3], 0, slots)});
+        return concat(b, location, 0, {experts, behind});
+      });
   // [E,H,I]; shared [H,s*I] to [s,H,I] behind it.
   Value down = routed.getDown();
   if (shared) {
@@ -163,8 +170,9 @@ void FuseExpertsPass::rewrite(ExpertGroup group, DerivedWeights &weights) {
       return concat(b, location, 0, {w[0], behind});
     });
   }
-  Value fused = FusedExpertsOp::create(builder, location, routed.getX(), routed.getWeights(), routed.getIds(), gateUp,
-                                       down, static_cast<uint64_t>(slots), routed.getInnerAttr());
+  Value fused =
+      FusedExpertsOp::create(builder, location, routed.getX(), routed.getWeights(), routed.getIds(),
+                             gateUp, down, static_cast<uint64_t>(slots), routed.getInnerAttr());
   last->getResult(0).replaceAllUsesWith(fused);
   if (shared) {
     Value rounding = shared.getX();

@@ -1,7 +1,7 @@
 //===- SetComputeType.cpp - roundings of a compute type ------------------------===//
 //
-// What `compute=bf16` rounds is part of the meaning, so it stands in the IR, where the oracle reads it and a
-// kernel must follow it: nothing below this pass rounds on its own.
+// What `compute=bf16` rounds is part of the meaning, so it stands in the IR, where the oracle reads
+// it and a kernel must follow it: nothing below this pass rounds on its own.
 //
 //===----------------------------------------------------------------------===//
 
@@ -54,10 +54,12 @@ Contraction contractionOf(Operation *op) {
         operands.activations = {&compress.getXMutable()};
         operands.weights = {&compress.getKvAMutable()};
       })
-      .Case<DecompressOp>([&](DecompressOp decompress) { operands.weights = {&decompress.getKvBMutable()}; })
+      .Case<DecompressOp>(
+          [&](DecompressOp decompress) { operands.weights = {&decompress.getKvBMutable()}; })
       .Case<AttentionOp>([&](AttentionOp attention) {
         operands.activations = {&attention.getQNopeMutable(), &attention.getQRopeMutable(),
-                                &attention.getKNopeMutable(), &attention.getKRopeMutable(), &attention.getVMutable()};
+                                &attention.getKNopeMutable(), &attention.getKRopeMutable(),
+                                &attention.getVMutable()};
         operands.hasInner = true;
       })
       .Case<LatentAttentionOp>([&](LatentAttentionOp attention) {
@@ -112,7 +114,8 @@ void SetComputeTypePass::round(OpOperand &operand) {
   operand.set(cast);
 }
 
-LogicalResult SetComputeTypePass::setWeight(OpOperand &operand, Type element, DerivedWeights &weights) {
+LogicalResult SetComputeTypePass::setWeight(OpOperand &operand, Type element,
+                                            DerivedWeights &weights) {
   Value value = operand.get();
   if (cast<RankedTensorType>(value.getType()).getElementType() == element) {
     return success();
@@ -120,21 +123,24 @@ LogicalResult SetComputeTypePass::setWeight(OpOperand &operand, Type element, De
   Operation *family = weights.familyOf(value);
   if (!family) {
     return operand.getOwner()->emitOpError("operand #")
-           << operand.getOperandNumber() << " is a weight of " << value.getType() << ", expected a dsv2.weight that a "
+           << operand.getOperandNumber() << " is a weight of " << value.getType()
+           << ", expected a dsv2.weight that a "
            << "dsv2.prepare can turn to " << element;
   }
   OpBuilder builder(value.getDefiningOp());
   StringRef name = SymbolTable::getSymbolName(family);
   name = name.contains('.') ? name.rsplit('.').second : name;
   std::string suffix = element.isF32() ? "_f32" : "_bf16";
-  operand.set(weights.derive(builder, value, name.str() + suffix, [&](OpBuilder &b, ValueRange sources) -> Value {
-    return CastOp::create(b, value.getLoc(), withElement(value, element), sources[0]);
-  }));
+  operand.set(weights.derive(
+      builder, value, name.str() + suffix, [&](OpBuilder &b, ValueRange sources) -> Value {
+        return CastOp::create(b, value.getLoc(), withElement(value, element), sources[0]);
+      }));
   ++numWeights;
   return success();
 }
 
-LogicalResult SetComputeTypePass::setOperands(Operation *op, Contraction operands, DerivedWeights &weights) {
+LogicalResult SetComputeTypePass::setOperands(Operation *op, Contraction operands,
+                                              DerivedWeights &weights) {
   for (OpOperand *weight : operands.weights) {
     if (failed(setWeight(*weight, target, weights))) {
       return failure();
@@ -156,7 +162,8 @@ LogicalResult SetComputeTypePass::setOperands(Operation *op, Contraction operand
 void SetComputeTypePass::setCacheTypes() {
   auto convert = [&](Type type) -> Type {
     auto cache = dyn_cast<CacheType>(type);
-    return cache ? CacheType::get(cache.getContext(), cache.getLayers(), cache.getWidths(), target) : type;
+    return cache ? CacheType::get(cache.getContext(), cache.getLayers(), cache.getWidths(), target)
+                 : type;
   };
   getOperation().walk([&](Operation *op) {
     for (Value result : op->getResults()) {
@@ -187,7 +194,8 @@ void SetComputeTypePass::runOnOperation() {
   StringRef name = compute == "auto" ? computeOf(module) : StringRef(compute);
   auto earlier = module->getAttrOfType<StringAttr>(DSV2Dialect::kComputeAttr);
   if (earlier && earlier != name) {
-    module.emitError("compute type is already ") << earlier << ", expected none or \"" << name << "\"";
+    module.emitError("compute type is already ")
+        << earlier << ", expected none or \"" << name << "\"";
     return signalPassFailure();
   }
   Type f32 = Float32Type::get(module.getContext());

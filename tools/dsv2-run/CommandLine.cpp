@@ -38,6 +38,8 @@ static std::string helpText() {
          "                         (default: $XDG_CACHE_HOME/dsv2)\n"
          "  --cache-memory SIZE    for the KV cache: 512M, 2G, ... (default: what is needed)\n"
          "  --prepare-only         prepare the weights and stop\n"
+         "  --shuffle-pages SEED   test aid: cache pages in random order, NaN where nothing is "
+         "cached\n"
          "  --bench                measure prefill and decode beside the machine's limits:\n"
          "  --bench-prefill N      tokens of the prompt (default 512; 0: none)\n"
          "  --bench-decode N       tokens to decode (default 64; 0: none)\n"
@@ -181,6 +183,8 @@ bool Parser::ownFlag() {
                     "got ", quote(size));
     }
     line.cacheMemory = bytes.value_or(0);
+  } else if (name == "--shuffle-pages") {
+    natural(line.pageSeed, 1, std::numeric_limits<uint64_t>::max());
   } else if (name == "--trust-code") {
     on(line.trustCode);
   } else if (name == "--prepare-only") {

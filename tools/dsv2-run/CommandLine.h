@@ -27,6 +27,7 @@ struct CommandLine {
   unsigned threads = 0; ///< 0: one per CPU
   std::string cacheDirectory;
   uint64_t cacheMemory = 0; ///< bytes for cache pages; 0: what is needed
+  uint64_t pageSeed = 0;    ///< of --shuffle-pages; 0: pages in order
   bool trustCode = false;
   bool prepareOnly = false;
   bool quiet = false;

@@ -178,6 +178,8 @@ Expected<std::unique_ptr<Session>> Runner::openSession(const Model &model) const
   const Variant &variant = model.variant();
   SessionOptions options;
   options.cacheBytes = line.cacheMemory;
+  options.pageSeed = line.pageSeed;
+  options.poisonCache = line.pageSeed != 0;
   options.maxSequences = static_cast<int64_t>(requests.size());
   for (const GenerateRequest &request : requests) {
     int64_t room = variant.maxContext - static_cast<int64_t>(request.prompt.size());

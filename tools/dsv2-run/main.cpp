@@ -34,7 +34,8 @@ int main(int argc, char **argv) {
   } catch (const std::bad_alloc &) {
     return report(Error(ErrorKind::Limit, "out of memory"));
   }
-  if (std::fflush(stdout) != 0) {
+  // An earlier flush that failed has emptied the buffer; only the flag remembers.
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
     return report(Error(ErrorKind::Io, "cannot write to standard output"));
   }
   return 0;

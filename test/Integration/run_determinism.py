@@ -99,8 +99,9 @@ def artifact_tests(suite):
 
     def resumed(stage):
         text = suite.tool("dsv2-opt", suite.module(golden), f"--dsv2-compile={options} stop-after={stage}")
-        # Options of stages behind are ignored, so the rest needs none.
-        text = suite.tool("dsv2-opt", "--dsv2-compile", stdin=text)
+        # Options of stages behind are ignored; those of programs come in after the model's stage.
+        rest = options if stage == "model" else "max-context=64 max-batch=3"
+        text = suite.tool("dsv2-opt", f"--dsv2-compile={rest}", stdin=text)
         path = suite.work / "resumed.dsv2"
         suite.tool("dsv2-translate", "--to-artifact", "-o", path, stdin=text)
         return same_bytes(first, path)

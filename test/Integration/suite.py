@@ -68,8 +68,9 @@ class Suite:
         done = self.run(tool, *flags, **options)
         if done.returncode != 0:
             stderr = done.stderr if isinstance(done.stderr, str) else done.stderr.decode(errors="replace")
+            lines = [line for line in stderr.splitlines() if "error: " in line] or [stderr.strip()[-600:]]
             raise RuntimeError(f"{tool} {' '.join(map(str, flags))[:200]} ended with {done.returncode}: "
-                               f"{stderr.strip()[-600:]}")
+                               f"{lines[0][:600]}")
         return done.stdout
 
     def module(self, directory):

@@ -71,20 +71,40 @@ void StridedCopy::run(const void *source, int64_t begin, int64_t end, void *dest
   walk(window, 0, sourceOffset, destinationOffset);
 }
 
+/// a / b for b >= 1, rounded down and up.
+static int64_t floorDivide(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+static int64_t ceilDivide(int64_t a, int64_t b) { return -floorDivide(-a, b); }
+
 void StridedCopy::walk(const Window &window, size_t level, int64_t sourceAt,
                        int64_t destinationAt) const {
   int64_t last = sourceAt + spans[level];
   if (last < window.begin || sourceAt >= window.end) {
     return;
   }
+  int64_t extent = level < dims.size() ? dims[level].extent : 1;
   if (sourceAt >= window.begin && last < window.end) {
-    copyBox(window, level, sourceAt, destinationAt);
+    copyBox(window, level, extent, sourceAt, destinationAt);
     return;
   }
   // A box that is partly outside is more than one element, so a level is left.
+  // Its steps along that level are outside, inside as one smaller box, or cut.
   const CopyDim &dim = dims[level];
-  for (int64_t i = 0; i < dim.extent; ++i) {
-    walk(window, level + 1, sourceAt + i * dim.srcStride, destinationAt + i * dim.dstStride);
+  int64_t below = spans[level + 1], first = 0, end = extent, inside = extent, insideEnd = extent;
+  if (dim.srcStride > 0) {
+    first = std::max<int64_t>(0, ceilDivide(window.begin - below - sourceAt, dim.srcStride));
+    end = std::min(extent, floorDivide(window.end - 1 - sourceAt, dim.srcStride) + 1);
+    inside = std::max<int64_t>(0, ceilDivide(window.begin - sourceAt, dim.srcStride));
+    insideEnd = std::min(extent, floorDivide(window.end - 1 - below - sourceAt, dim.srcStride) + 1);
+  }
+  for (int64_t i = first; i < end;) {
+    int64_t from = sourceAt + i * dim.srcStride, to = destinationAt + i * dim.dstStride;
+    if (i == inside && inside < insideEnd) {
+      copyBox(window, level, insideEnd - inside, from, to);
+      i = insideEnd;
+    } else {
+      walk(window, level + 1, from, to);
+      ++i;
+    }
   }
 }
 
@@ -161,11 +181,14 @@ PlaneFunction planeFunction(ElementType from, ElementType to, int64_t run) {
 
 } // namespace
 
-void StridedCopy::copyBox(const Window &window, size_t level, int64_t sourceAt,
+void StridedCopy::copyBox(const Window &window, size_t level, int64_t extent, int64_t sourceAt,
                           int64_t destinationAt) const {
   int64_t fromBytes = from == ElementType::F32 ? 4 : 2;
   int64_t toBytes = to == ElementType::F32 ? 4 : 2;
   std::vector<CopyDim> outer(dims.begin() + static_cast<int64_t>(level), dims.end());
+  if (!outer.empty()) {
+    outer.front().extent = extent;
+  }
   Plane plane{1, 0, 0, 1, 0, 0, 1, 1};
   if (!outer.empty() && outer.back().srcStride == 1 && outer.back().dstStride == 1) {
     plane.run = outer.back().extent;

@@ -34,7 +34,9 @@ private:
     int64_t begin, end;
   };
   void walk(const Window &window, size_t level, int64_t sourceAt, int64_t destinationAt) const;
-  void copyBox(const Window &window, size_t level, int64_t sourceAt, int64_t destinationAt) const;
+  /// The first `extent` steps along `level`, all inside the window.
+  void copyBox(const Window &window, size_t level, int64_t extent, int64_t sourceAt,
+               int64_t destinationAt) const;
 
   ElementType from, to;
   int64_t sourceOffset, destinationOffset;

@@ -43,6 +43,12 @@ static void addSemanticsCheck(MlirOptMainConfig &config,
 static LogicalResult writeOutput(llvm::StringRef path, llvm::StringRef content) {
   if (path == "-") {
     llvm::outs() << content;
+    llvm::outs().flush();
+    if (llvm::outs().has_error()) {
+      llvm::outs().clear_error(); // or its destructor aborts
+      llvm::errs() << "error: cannot write to standard output\n";
+      return failure();
+    }
     return success();
   }
   if (std::optional<::dsv2::Error> error =
@@ -88,12 +94,12 @@ int optMain(int argc, char **argv, llvm::StringRef overview, DialectRegistry &re
                                    llvm::cl::init("-"));
   llvm::cl::opt<std::string> output("o", llvm::cl::desc("output file"),
                                     llvm::cl::value_desc("file"), llvm::cl::init("-"));
-  llvm::cl::opt<std::string> check(
-      "dsv2-check-semantics", llvm::cl::ValueOptional, llvm::cl::value_desc("sub-options"),
-      llvm::cl::desc(
-          "run the module in f64 before and after every pass and name the first that changes "
-          "what it computes; " +
-          std::string(::dsv2::semanticsCheckHelp)));
+  // The option keeps a reference to its text.
+  const std::string checkHelp = "run the module in f64 before and after every pass and name the "
+                                "first that changes what it computes; " +
+                                std::string(::dsv2::semanticsCheckHelp);
+  llvm::cl::opt<std::string> check("dsv2-check-semantics", llvm::cl::ValueOptional,
+                                   llvm::cl::value_desc("sub-options"), llvm::cl::desc(checkHelp));
   MlirOptMainConfig::registerCLOptions(registry);
   registerAsmPrinterCLOptions();
   registerMLIRContextCLOptions();

@@ -235,6 +235,11 @@ static int runModule(mlir::ModuleOp module, const TokensOptions &tokens) {
     }
   }
   printResults(tokens, *results);
+  llvm::outs().flush();
+  if (llvm::outs().has_error()) {
+    llvm::outs().clear_error(); // or its destructor aborts
+    return report(Error(ErrorKind::Io, "cannot write to standard output"));
+  }
   return 0;
 }
 

@@ -84,6 +84,15 @@ def run_golden(suite, directory):
                 suite.artifact(directory, compile_options(c)), t, c, routing))
 
 
+def run_options(suite, directory):
+    """Forms that are not the default, and limits that cut the prompt into steps."""
+    runs = GoldenRuns(suite, directory)
+    for options in ("fuse-experts=off", "absorb=reassociated fuse-experts=on", "max-step-tokens=3 max-batch=1",
+                    "max-step-tokens=1 max-batch=1", "max-context=64", "kv-cache=f32"):
+        suite.test(f"{directory.name}: {options}", lambda o=options: runs.run(
+            suite.artifact(directory, f"targets=x86-64-v3 compute=f32 {o}"), "x86-64-v3", "f32", [], "--chunk", 5))
+
+
 def run_wrong(suite, directory):
     """A wrong model must be noticed by the same comparison, or it says nothing."""
     runs = GoldenRuns(suite, directory)
@@ -102,7 +111,9 @@ def main():
     suite = Suite(__doc__)
     for directory in GOLDENS:
         run_golden(suite, directory)
-    run_wrong(suite, next(path for path in GOLDENS if path.name == "v2-groups"))
+    groups = next(path for path in GOLDENS if path.name == "v2-groups")
+    run_options(suite, groups)
+    run_wrong(suite, groups)
     return suite.finish()
 
 

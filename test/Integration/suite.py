@@ -43,11 +43,13 @@ class Suite:
     Every tool runs with a cache directory of the suite's own, so that nothing outside is read or written.
     """
 
-    def __init__(self, description):
+    def __init__(self, description, add_flags=lambda parser: None):
         parser = argparse.ArgumentParser(description=description.strip().split("\n")[0])
         parser.add_argument("--build", default="build")
         parser.add_argument("--only", default="", help="run the tests whose name holds this text")
-        options = parser.parse_args()
+        parser.add_argument("-v", "--verbose", action="store_true")
+        add_flags(parser)
+        self.options = options = parser.parse_args()
         self.bin = (ROOT / options.build / "bin").resolve()
         self.only = options.only
         self.temporary = tempfile.TemporaryDirectory()

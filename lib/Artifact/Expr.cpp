@@ -180,9 +180,20 @@ std::string printExpr(const Expr &expr) {
     std::pair<std::string, bool> &left = stack.back();
     switch (node.op) {
     case ExprOp::Add:
-      left = {left.first + " + " + right.first, true};
+      // A text that begins with a minus is a term to take off.
+      if (right.first[0] == '-') {
+        left = {left.first + " - " + right.first.substr(1), true};
+      } else if (left.first[0] == '-') {
+        left = {right.first + " - " + left.first.substr(1), true};
+      } else {
+        left = {left.first + " + " + right.first, true};
+      }
       break;
     case ExprOp::Mul:
+      if (right.first == "-1") {
+        left = {"-" + factor(left), true};
+        break;
+      }
       left = {factor(left) + " * " + factor(right), false};
       break;
     case ExprOp::Mod:

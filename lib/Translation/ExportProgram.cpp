@@ -108,8 +108,8 @@ private:
         return kernel.emitOpError("has no code: the module has not reached the stage 'codegen'");
       }
       kernels[kernel.getSymName()] = out.kernels.size();
-      out.kernels.push_back({kernel.getSymName().str(), kernel.getKernelBuilder().str(), *kernel.getOffset(),
-                             *kernel.getSize(), kernel.getScratch()});
+      out.kernels.push_back({kernel.getSymName().str(), kernel.getKernelBuilder().str(),
+                             *kernel.getOffset(), *kernel.getSize(), kernel.getScratch()});
     } else if (auto image = dyn_cast<ImageOp>(op)) {
       out.image.textBytes = image.getTextSize();
       out.image.bytes = image.getBytes();
@@ -117,8 +117,9 @@ private:
       return exportBuffer(buffer);
     } else if (auto cache = dyn_cast<CacheOp>(op)) {
       number(cache.getSymName(), ::dsv2::ArgKind::Cache, out.caches.size());
-      out.caches.push_back({cache.getSymName().str(), exportType(cache.getElementType()), int64_t(cache.getLayers()),
-                            int64_t(cache.getPageTokens()), int64_t(cache.getRowElements())});
+      out.caches.push_back({cache.getSymName().str(), exportType(cache.getElementType()),
+                            int64_t(cache.getLayers()), int64_t(cache.getPageTokens()),
+                            int64_t(cache.getRowElements())});
     }
     return success();
   }
@@ -154,7 +155,8 @@ private:
       weight.layers = {layers.getBegin(), layers.getEnd(), layers.getStep(), false};
     }
     for (auto source : op.getSources().getAsRange<SourceAttr>()) {
-      weight.sources.push_back({source.getName().str(), exportType(source.getType().getElementType()),
+      weight.sources.push_back({source.getName().str(),
+                                exportType(source.getType().getElementType()),
                                 source.getType().getShape().vec()});
     }
     for (auto attribute : op.getCopies().getAsRange<CopyAttr>()) {
@@ -162,8 +164,8 @@ private:
       copy.source = uint32_t(attribute.getSource());
       copy.srcOffset = attribute.getSrcOffset();
       copy.dstOffset = attribute.getDstOffset();
-      for (auto [extent, from, to] :
-           llvm::zip(attribute.getExtents(), attribute.getSrcStrides(), attribute.getDstStrides())) {
+      for (auto [extent, from, to] : llvm::zip(attribute.getExtents(), attribute.getSrcStrides(),
+                                               attribute.getDstStrides())) {
         copy.dims.push_back({extent, from, to});
       }
       copy.expertBegin = attribute.getExpertBegin();
@@ -219,7 +221,8 @@ private:
         arg.index = index;
         arg.layerScale = attribute.getScale();
         arg.layerOffset = attribute.getOffset();
-        if (kind == ::dsv2::ArgKind::Buffer && out.buffers[index].kind == ::dsv2::BufferKind::Arena) {
+        if (kind == ::dsv2::ArgKind::Buffer &&
+            out.buffers[index].kind == ::dsv2::BufferKind::Arena) {
           used[index] = true;
         }
       } else if (attribute.isLaunchSymbol()) {
@@ -234,7 +237,9 @@ private:
     return dispatch;
   }
 
-  void number(StringRef name, ::dsv2::ArgKind kind, size_t index) { numbers[name] = {kind, uint32_t(index)}; }
+  void number(StringRef name, ::dsv2::ArgKind kind, size_t index) {
+    numbers[name] = {kind, uint32_t(index)};
+  }
 
   VariantOp variant;
   ::dsv2::Variant out;

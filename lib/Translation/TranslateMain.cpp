@@ -59,8 +59,11 @@ static void printHelp(const std::vector<TranslateAction> &actions) {
   }
   llvm::outs()
       << "\n  -o FILE    write there instead of to standard output (unchanged after an error)\n"
+         "  --cache-dir DIR  where --to-artifact records trust (default $XDG_CACHE_HOME/dsv2;\n"
+         "             none: nowhere)\n"
          "  --help, --version\n\n"
-         "example:\n  dsv2-translate --import-hf models/tiny-v2 | dsv2-opt --canonicalize\n";
+         "example:\n  dsv2-translate --import-hf models/kjv-v2 | dsv2-opt --dsv2-compile \\\n"
+         "    | dsv2-translate --to-artifact -o model.dsv2\n";
 }
 
 namespace {

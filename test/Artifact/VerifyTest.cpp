@@ -264,6 +264,13 @@ TEST(Expr, Evaluates) {
   EXPECT_EQ(div(ExprOp::Min, 3, -2), -2);
   EXPECT_EQ(evaluate({}, symbols), std::nullopt);
   EXPECT_EQ(printExpr(binary(ExprOp::Min, times(Symbol::Rows, 8), constant(66))), "min(T * 8, 66)");
+  Expr minusRows = times(Symbol::Rows, -1);
+  EXPECT_EQ(printExpr(minusRows), "-T");
+  EXPECT_EQ(printExpr(binary(ExprOp::Add, symbol(Symbol::Sequences), minusRows)), "B - T");
+  EXPECT_EQ(printExpr(binary(ExprOp::Add, minusRows, constant(7))), "7 - T");
+  EXPECT_EQ(
+      printExpr(binary(ExprOp::Mul, binary(ExprOp::Add, minusRows, constant(-7)), constant(2))),
+      "(-T - 7) * 2");
 }
 
 TEST(StepTables, Sizes) {

@@ -46,7 +46,9 @@ LogicalResult compileGeneric(Job &job) {
   cast<func::FuncOp>(copy).setName(job.kernel.getSymName());
   MLIRContext *context = job.kernel.getContext();
   PassManager pm(context, ModuleOp::getOperationName());
-  buildGenericKernelPipeline(pm, {});
+  GenericOptions options;
+  options.keepBF16 = job.target->getCapabilities().nativeBf16Dot;
+  buildGenericKernelPipeline(pm, options);
   if (failed(pm.run(*module))) {
     return failure();
   }

@@ -1,8 +1,8 @@
 //===- CpuDriver.cpp - The CPU as a device --------------------------------===//
 //
-// Workers run the whole list of calls together: between two calls there is one
-// barrier and nothing else. Worker w of P takes items [n*w/P, n*(w+1)/P), so
-// who computes what depends on nothing but the numbers.
+// Workers run the whole list of calls together: between two calls there is at
+// most one barrier and nothing else. Worker w of P takes items
+// [n*w/P, n*(w+1)/P), so who computes what depends on nothing but the numbers.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Runtime/drivers/cpu/CpuDriver.h"
@@ -120,10 +120,12 @@ DSV2_CALLS_KERNELS static void runCalls(void *context, unsigned worker) {
   void *scratch =
       static_cast<char *>(launch.code.scratch->host()) + launch.code.scratchStride * worker;
   for (size_t i = 0; i < launch.count; ++i) {
-    if (i != 0) {
+    const KernelCall &call = launch.calls[i];
+    // Two calls of one item each are the same worker's: nobody else waits.
+    bool sameWorker = i != 0 && call.items <= 1 && launch.calls[i - 1].items <= 1;
+    if (i != 0 && !sameWorker) {
       launch.pool.barrier();
     }
-    const KernelCall &call = launch.calls[i];
     int64_t begin = call.items * worker / workers;
     int64_t end = call.items * (worker + 1) / workers;
     if (begin < end) {

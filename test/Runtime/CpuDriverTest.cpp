@@ -9,7 +9,6 @@
 #include "lib/Runtime/drivers/cpu/ThreadPool.h"
 
 #include <chrono>
-#include <csignal>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -138,12 +137,12 @@ TEST_P(CodeImageModes, RunsAndCannotBeWritten) {
   EXPECT_EQ(values[2], 1003u);
   EXPECT_EQ(values[3], 4u);
   auto *bytes = const_cast<volatile uint8_t *>((*image)->begin());
-  EXPECT_EXIT(bytes[0] = 0xc3, testing::KilledBySignal(SIGSEGV), "");
-  EXPECT_EXIT(bytes[kPage] = 0xc3, testing::KilledBySignal(SIGSEGV), "");
-  EXPECT_EXIT((void)bytes[-1], testing::KilledBySignal(SIGSEGV), "");
-  EXPECT_EXIT((void)bytes[2 * kPage], testing::KilledBySignal(SIGSEGV), "");
+  EXPECT_DEATH(bytes[0] = 0xc3, "");
+  EXPECT_DEATH(bytes[kPage] = 0xc3, "");
+  EXPECT_DEATH((void)bytes[-1], "");
+  EXPECT_DEATH((void)bytes[2 * kPage], "");
   auto constants = reinterpret_cast<CpuKernel>(reinterpret_cast<uintptr_t>(bytes) + kPage);
-  EXPECT_EXIT(call(constants, slots, 0, 0), testing::KilledBySignal(SIGSEGV), "");
+  EXPECT_DEATH(call(constants, slots, 0, 0), "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, CodeImageModes,

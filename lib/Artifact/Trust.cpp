@@ -73,7 +73,8 @@ std::optional<Error> recordTrust(const Sha256Digest &hash, const std::string &ca
     return error;
   }
   std::string record = joinPath(directory, toHex(hash));
-  if (std::optional<Error> error = writeFileAtomically(record, "")) {
+  if (std::optional<Error> error =
+          writeFileAtomically(record, "", AtomicFile::Existing::RegularFile)) {
     return error;
   }
   // Whatever the umask, nobody else may vouch.

@@ -157,7 +157,7 @@ std::optional<Error> dsv2::writeWeightCache(const std::string &path, const Sha25
     return Error(ErrorKind::Io, "cannot create directory ", quote(parent.string()), ": ",
                  code.message());
   }
-  Expected<AtomicFile> file = AtomicFile::create(path);
+  Expected<AtomicFile> file = AtomicFile::create(path, AtomicFile::Existing::RegularFile);
   if (!file) {
     return file.takeError();
   }

@@ -76,7 +76,7 @@ void AtomicFile::discard() {
   }
 }
 
-Expected<AtomicFile> AtomicFile::create(const std::string &path) {
+Expected<AtomicFile> AtomicFile::create(const std::string &path, Existing existing) {
   if (path.empty() || path.find('\0') != std::string::npos) {
     return Error(ErrorKind::Usage, "cannot write ", quote(path), ": not a file name");
   }
@@ -85,9 +85,14 @@ Expected<AtomicFile> AtomicFile::create(const std::string &path) {
   mode_t mode = 0666;
   bool keepMode = false;
   struct stat status;
-  if (::stat(path.c_str(), &status) == 0) {
+  bool asItIs = existing == Existing::RegularFile;
+  if ((asItIs ? ::lstat : ::stat)(path.c_str(), &status) == 0) {
     if (S_ISDIR(status.st_mode)) {
       return Error(ErrorKind::Io, "cannot write ", quote(path, 4096), ": is a directory");
+    }
+    if (asItIs && !S_ISREG(status.st_mode)) {
+      return Error(ErrorKind::Io, "cannot write ", quote(path, 4096), ": expected a regular file, ",
+                   "found ", S_ISLNK(status.st_mode) ? "a symbolic link" : "a special file");
     }
     if (!S_ISREG(status.st_mode)) {
       file.fd = openRetrying(path, O_WRONLY | O_NOCTTY, 0);
@@ -97,7 +102,7 @@ Expected<AtomicFile> AtomicFile::create(const std::string &path) {
       return file;
     }
     char resolved[PATH_MAX];
-    if (::realpath(path.c_str(), resolved)) {
+    if (!asItIs && ::realpath(path.c_str(), resolved)) {
       file.destination = resolved;
     }
     mode = status.st_mode & 07777;
@@ -211,8 +216,9 @@ std::optional<Error> AtomicFile::commit() {
   return error;
 }
 
-std::optional<Error> writeFileAtomically(const std::string &path, std::string_view content) {
-  Expected<AtomicFile> file = AtomicFile::create(path);
+std::optional<Error> writeFileAtomically(const std::string &path, std::string_view content,
+                                         AtomicFile::Existing existing) {
+  Expected<AtomicFile> file = AtomicFile::create(path, existing);
   if (!file) {
     return file.takeError();
   }

@@ -24,7 +24,13 @@ namespace dsv2 {
 /// destination that is a symbolic link to a file is replaced behind the link.
 class AtomicFile {
 public:
-  static Expected<AtomicFile> create(const std::string &path);
+  /// What a destination may be that exists.
+  enum class Existing {
+    Any,        ///< as above
+    RegularFile ///< nothing else is written to and no link is followed: for
+                ///< directories, such as a cache, where others may have put it
+  };
+  static Expected<AtomicFile> create(const std::string &path, Existing existing = Existing::Any);
 
   AtomicFile(AtomicFile &&other) noexcept;
   AtomicFile &operator=(AtomicFile &&other) noexcept;
@@ -55,7 +61,8 @@ private:
 };
 
 /// Writes a whole file atomically.
-std::optional<Error> writeFileAtomically(const std::string &path, std::string_view content);
+std::optional<Error> writeFileAtomically(const std::string &path, std::string_view content,
+                                         AtomicFile::Existing existing = AtomicFile::Existing::Any);
 
 } // namespace dsv2
 

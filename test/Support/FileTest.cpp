@@ -148,6 +148,27 @@ TEST(AtomicFile, RefusesWhatIsNoFile) {
   EXPECT_NE(error->message().find("absent/out"), std::string::npos);
 }
 
+TEST(AtomicFile, MayInsistOnARegularFile) {
+  TemporaryDirectory folder;
+  std::string target = folder.write("target", "kept"), link = folder / "link";
+  std::string pipe = folder / "pipe", dangling = folder / "dangling";
+  ASSERT_EQ(::symlink(target.c_str(), link.c_str()), 0);
+  ASSERT_EQ(::symlink("nowhere", dangling.c_str()), 0);
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  // Opening the pipe would wait for a reader that never comes.
+  for (const std::string &path : {link, dangling, pipe, std::string("/dev/null"), folder.path()}) {
+    std::optional<Error> error =
+        writeFileAtomically(path, "new", AtomicFile::Existing::RegularFile);
+    ASSERT_TRUE(error) << path;
+    EXPECT_NE(error->message().find(path), std::string::npos) << error->message();
+  }
+  EXPECT_EQ(*readFile(target, 100), "kept");
+  EXPECT_EQ(folder.entries(), 4u);
+  EXPECT_FALSE(writeFileAtomically(target, "new", AtomicFile::Existing::RegularFile));
+  EXPECT_FALSE(writeFileAtomically(folder / "fresh", "new", AtomicFile::Existing::RegularFile));
+  EXPECT_EQ(*readFile(target, 100) + *readFile(folder / "fresh", 100), "newnew");
+}
+
 TEST(AtomicFile, WritesDevicesDirectly) {
   EXPECT_FALSE(writeFileAtomically("/dev/null", "x"));
   std::optional<Error> error = writeFileAtomically("/dev/full", "x");

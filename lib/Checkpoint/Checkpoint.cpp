@@ -172,6 +172,8 @@ std::optional<Error> Checkpoint::openShards(const std::vector<std::string> &name
                  " weight files, more than the limit of ", maxShards);
   }
   shards.reserve(names.size());
+  // Counted on the way: thousands of links to one large header cost nothing to make.
+  uint64_t tensors = 0, headerBytes = 0;
   for (const std::string &name : names) {
     Expected<File> file = File::openBeneath(root, name);
     if (!file) {
@@ -184,16 +186,22 @@ std::optional<Error> Checkpoint::openShards(const std::vector<std::string> &name
     }
     identities.push_back(
         {name, shard->file().size(), shard->file().mtimeNs(), shard->headerHash()});
+    tensors += shard->tensors().size();
+    headerBytes += shard->headerBytes();
+    if (tensors > SafetensorsLimits::tensors) {
+      return Error(ErrorKind::Limit, root, ": ", tensors, " tensors up to ", quote(name),
+                   ", more than the limit of ", SafetensorsLimits::tensors);
+    }
+    if (headerBytes > SafetensorsLimits::allHeaderBytes) {
+      return Error(ErrorKind::Limit, root, ": ", headerBytes, " bytes of headers up to ",
+                   quote(name), ", more than the limit of ", SafetensorsLimits::allHeaderBytes);
+    }
     shards.push_back(std::move(*shard));
   }
   for (uint32_t i = 0; i < shards.size(); ++i) {
     for (const TensorInfo &info : shards[i].tensors()) {
       allTensors.push_back({&info, i});
     }
-  }
-  if (allTensors.size() > SafetensorsLimits::tensors) {
-    return Error(ErrorKind::Limit, root, ": ", allTensors.size(),
-                 " tensors, more than the limit of ", SafetensorsLimits::tensors);
   }
   std::sort(allTensors.begin(), allTensors.end(),
             [](const CheckpointTensor &a, const CheckpointTensor &b) {

@@ -57,6 +57,7 @@ Expected<SafetensorsFile> SafetensorsFile::open(File source, bool allowHeaderOnl
     return Error(ErrorKind::InvalidFile, path, ": truncated, header length is ", length, " but ",
                  file.size() - 8, " bytes follow");
   }
+  result.headerLength = length;
   std::string header(length, '\0');
   if (std::optional<Error> error = file.read(8, header.data(), length)) {
     return *error;

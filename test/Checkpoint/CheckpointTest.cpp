@@ -155,6 +155,21 @@ TEST(Checkpoint, RefusesTheSameTensorInTwoShards) {
   EXPECT_ERROR(folder, "tensor 'a' is in two files, 'm-1.safetensors' and 'm-2.safetensors'");
 }
 
+TEST(Checkpoint, LinksToOneLargeHeaderTakeNoUnboundedMemory) {
+  TemporaryDirectory folder;
+  writeConfig(folder);
+  std::string header = "{\"__metadata__\":{\"a\":\"" + std::string(61'000'000, 'x') + "\"}}";
+  std::string big = folder.write("big", safetensorsBytes(header, ""));
+  for (int i = 0; i < 1000; ++i) {
+    std::filesystem::create_symlink(big, folder / ("m" + std::to_string(i) + ".safetensors"));
+  }
+  Expected<Checkpoint> checkpoint = Checkpoint::open(folder.path());
+  ASSERT_FALSE(checkpoint);
+  EXPECT_EQ(checkpoint.error().kind(), ErrorKind::Limit);
+  EXPECT_NE(checkpoint.error().message().find("bytes of headers"), std::string::npos)
+      << checkpoint.error().message();
+}
+
 TEST(Checkpoint, RefusesASingleFileBesideAnIndexOfOthers) {
   TemporaryDirectory folder;
   writeSharded(folder, goodMap);

@@ -52,8 +52,6 @@ size_t skipSpaceBackward(std::string_view text, size_t at, size_t stop) {
 
 Expected<AddedTokens> AddedTokens::parse(const Json *json, const std::string &file) {
   AddedTokens result;
-  result.rawTree.emplace_back();
-  result.normalizedTree.emplace_back();
   if (!json || json->isNull()) {
     return result;
   }
@@ -102,55 +100,54 @@ Expected<AddedTokens> AddedTokens::parse(const Json *json, const std::string &fi
       return Error(ErrorKind::InvalidFile, file, ": added_tokens has ", quote(content), " twice");
     }
   }
-  for (size_t i = 0; i < list.size(); ++i) {
-    result.insert(list[i].normalized ? result.normalizedTree : result.rawTree, list[i],
-                  static_cast<int32_t>(i));
-  }
+  result.raw = result.makeRound(false);
+  result.normalized = result.makeRound(true);
   return result;
 }
 
-void AddedTokens::insert(Tree &tree, const AddedToken &token, int32_t index) {
-  uint32_t node = 0;
-  for (char c : token.content) {
-    unsigned char byte = static_cast<unsigned char>(c);
-    auto &children = tree[node].children;
-    auto at = std::lower_bound(children.begin(), children.end(), std::make_pair(byte, 0u));
-    if (at == children.end() || at->first != byte) {
-      uint32_t fresh = static_cast<uint32_t>(tree.size());
-      children.insert(at, {byte, fresh});
-      tree.emplace_back();
-      node = fresh;
-    } else {
-      node = at->second;
+AddedTokens::Round AddedTokens::makeRound(bool normalized) const {
+  Round round;
+  for (uint32_t index : byName) {
+    if (list[index].normalized == normalized) {
+      round.sorted.push_back(index);
+      ++round.first[static_cast<unsigned char>(list[index].content.front()) + 1];
     }
   }
-  tree[node].token = index;
+  std::partial_sum(round.first.begin(), round.first.end(), round.first.begin());
+  return round;
 }
 
-const AddedToken *AddedTokens::longestAt(const Tree &tree, std::string_view text, size_t at) const {
+const AddedToken *AddedTokens::longestAt(const Round &round, std::string_view text,
+                                         size_t at) const {
+  // The tokens that begin with what has been read; the one that ends here is the
+  // first of them.
+  unsigned char byte = static_cast<unsigned char>(text[at]);
+  auto begin = round.sorted.begin() + round.first[byte];
+  auto end = round.sorted.begin() + round.first[byte + 1];
   const AddedToken *longest = nullptr;
-  uint32_t node = 0;
-  for (; at < text.size(); ++at) {
-    unsigned char byte = static_cast<unsigned char>(text[at]);
-    const auto &children = tree[node].children;
-    auto child = std::lower_bound(children.begin(), children.end(), std::make_pair(byte, 0u));
-    if (child == children.end() || child->first != byte) {
+  for (size_t length = 1; begin != end; ++length) {
+    if (list[*begin].content.size() == length) {
+      longest = &list[*begin++];
+    }
+    if (at + length == text.size()) {
       break;
     }
-    node = child->second;
-    if (tree[node].token >= 0) {
-      longest = &list[tree[node].token];
-    }
+    auto byteOf = [&](uint32_t index) {
+      return static_cast<unsigned char>(list[index].content[length]);
+    };
+    byte = static_cast<unsigned char>(text[at + length]);
+    begin = std::partition_point(begin, end, [&](uint32_t index) { return byteOf(index) < byte; });
+    end = std::partition_point(begin, end, [&](uint32_t index) { return byteOf(index) == byte; });
   }
   return longest;
 }
 
-void AddedTokens::splitBy(const Tree &tree, std::string_view text,
+void AddedTokens::splitBy(const Round &round, std::string_view text,
                           std::vector<TextPart> &parts) const {
   size_t done = 0;
   size_t at = 0;
   while (at < text.size()) {
-    const AddedToken *token = longestAt(tree, text, at);
+    const AddedToken *token = longestAt(round, text, at);
     if (!token) {
       ++at;
       continue;
@@ -171,13 +168,13 @@ void AddedTokens::splitBy(const Tree &tree, std::string_view text,
 
 std::vector<TextPart> AddedTokens::split(std::string_view text) const {
   std::vector<TextPart> first;
-  splitBy(rawTree, text, first);
+  splitBy(raw, text, first);
   std::vector<TextPart> parts;
   for (const TextPart &part : first) {
     if (part.id >= 0) {
       parts.push_back(part);
     } else {
-      splitBy(normalizedTree, part.text, parts);
+      splitBy(normalized, part.text, parts);
     }
   }
   return parts;

@@ -26,6 +26,8 @@ namespace dsv2 {
 class Tokenizer {
 public:
   static constexpr uint64_t maxTextBytes = 16u << 20;
+  /// Tokens that post_processor may put around a text.
+  static constexpr uint64_t maxTemplateTokens = 4096;
 
   /// Reads `directory`/tokenizer.json and, where there is one,
   /// tokenizer_config.json, whose add_bos_token and add_eos_token add those tokens

@@ -51,6 +51,8 @@ std::optional<Error> Tokenizer::readTemplate(const Json &json, const std::string
   auto refuse = [&](const auto &...parts) {
     return Error(ErrorKind::InvalidFile, file, ": field '", prefix, "single' ", parts...);
   };
+  // A short name may stand for many ids and be named often.
+  size_t room = maxTemplateTokens - prefixIds.size() - suffixIds.size();
   const Json *single = json.find("single");
   if (!single || !single->array()) {
     return refuse("must be an array");
@@ -77,6 +79,10 @@ std::optional<Error> Tokenizer::readTemplate(const Json &json, const std::string
     if (!ids || !ids->array()) {
       return refuse("names ", quote(*id->string()), ", for which special_tokens has no ids");
     }
+    if (ids->array()->size() > room) {
+      return refuse("puts more tokens around a text than the limit of ", maxTemplateTokens);
+    }
+    room -= ids->array()->size();
     for (const Json &value : *ids->array()) {
       std::optional<uint64_t> number = value.natural();
       if (!number || *number > BpeModel::maxTokenId || !bytesOf(static_cast<int32_t>(*number))) {

@@ -207,6 +207,68 @@ TEST(Tokenizer, ConfigAddsToTheTemplate) {
                                        "tokenizer.json lacks");
 }
 
+TEST(Tokenizer, ATemplateHasALimit) {
+  // A short file for 10^10 tokens.
+  auto made = [](int pieces, int ids) {
+    std::string single, list;
+    for (int i = 0; i < pieces; ++i) {
+      single += "{\"SpecialToken\":{\"id\":\"a\"}},";
+    }
+    for (int i = 0; i < ids; ++i) {
+      list += i == 0 ? "97" : ",97";
+    }
+    return parseJson(
+        makeJson("post_processor", "{\"type\":\"TemplateProcessing\",\"single\":[" + single +
+                                       "{\"Sequence\":{}}],\"special_tokens\":{\"a\":{\"ids\":[" +
+                                       list + "]}}}"));
+  };
+  Expected<Tokenizer> most = made(64, 64);
+  ASSERT_TRUE(most) << most.error().message();
+  EXPECT_EQ(most->encode("x")->size(), 4097u);
+  for (auto [pieces, ids] : {std::pair(65, 64), std::pair(1, 4097), std::pair(100'000, 100'000)}) {
+    Expected<Tokenizer> more = made(pieces, ids);
+    ASSERT_FALSE(more);
+    EXPECT_NE(more.error().message().find("'post_processor.single'"), std::string::npos);
+    EXPECT_NE(more.error().message().find("4096"), std::string::npos);
+  }
+}
+
+TEST(Tokenizer, TheLongestAddedTokenIsTaken) {
+  Expected<Tokenizer> tokenizer = parseJson(makeJson(
+      "added_tokens", "[{\"id\":300,\"content\":\"<a\"},{\"id\":301,\"content\":\"<aaab\"},"
+                      "{\"id\":302,\"content\":\"<aa\"},{\"id\":303,\"content\":\"\u00ff\"},"
+                      "{\"id\":304,\"content\":\"<\",\"special\":true},"
+                      "{\"id\":305,\"content\":\"<ab\"}]"));
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message();
+  auto ids = [&](const char *text) { return *tokenizer->encode(text); };
+  // What is special (not normalized) is looked up first, whatever is longer.
+  EXPECT_EQ(ids("<aaab"), (std::vector<int32_t>{304, 'a', 'a', 256}));
+  tokenizer = parseJson(makeJson(
+      "added_tokens", "[{\"id\":300,\"content\":\"<a\"},{\"id\":301,\"content\":\"<aaab\"},"
+                      "{\"id\":302,\"content\":\"<aa\"},{\"id\":303,\"content\":\"\u00ff\"},"
+                      "{\"id\":305,\"content\":\"<ab\"}]"));
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message();
+  EXPECT_EQ(ids("<aaab"), (std::vector<int32_t>{301}));
+  EXPECT_EQ(ids("<aaa"), (std::vector<int32_t>{302, 'a'}));
+  EXPECT_EQ(ids("<aab"), (std::vector<int32_t>{302, 'b'}));
+  EXPECT_EQ(ids("<a<abb\xc3\xbf<"), (std::vector<int32_t>{300, 305, 'b', 303, '<'}));
+}
+
+TEST(Tokenizer, ManyAddedTokensTakeLittleTime) {
+  // A tree over their bytes took 4 GB and half a minute for 50 MB.
+  std::string list;
+  for (int i = 0; i < 100'000; ++i) {
+    list += concat(i == 0 ? "" : ",", "{\"id\":", 300 + i, ",\"content\":\"", i * 7919 % 100'003,
+                   std::string(200, 'y'), "\"}");
+  }
+  auto begin = std::chrono::steady_clock::now();
+  Expected<Tokenizer> tokenizer = parseJson(makeJson("added_tokens", "[" + list + "]"));
+  ASSERT_TRUE(tokenizer) << tokenizer.error().message();
+  EXPECT_EQ(*tokenizer->encode(concat("a7919", std::string(200, 'y'), "yy")),
+            (std::vector<int32_t>{'a', 301, 'y', 'y'}));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+}
+
 TEST(Tokenizer, RefusesBadText) {
   Expected<Tokenizer> tokenizer = parseJson(makeJson());
   ASSERT_TRUE(tokenizer);

@@ -63,6 +63,13 @@ std::optional<Error> Run::open() {
     return Error(ErrorKind::Limit, "batch overflow: ", requests.size(), " sequences, at most ",
                  session.maxSequences(), " run together");
   }
+  bool needsLogits = options.onLogits != nullptr ||
+                     std::any_of(requests.begin(), requests.end(),
+                                 [](const GenerateRequest &one) { return one.maxTokens != 0; });
+  if (needsLogits && !session.logits()) {
+    return Error(ErrorKind::Unsupported, "variant ", quote(session.model().variant().name),
+                 " has no output 'logits' to take tokens from");
+  }
   chunk = session.maxStepTokens();
   if (options.chunk > 0) {
     chunk = std::min(chunk, options.chunk);

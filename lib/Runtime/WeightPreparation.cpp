@@ -18,7 +18,7 @@ using namespace dsv2;
 
 /// A piece fits the last level cache together with what is made of it.
 static constexpr uint64_t kPieceBytes = 8u << 20;
-static constexpr uint64_t kMaxUses = 16u << 20;
+static constexpr uint64_t kMaxUses = 2u << 20;
 
 namespace {
 /// One copy of one layer and expert of a weight.
@@ -144,6 +144,14 @@ WeightPreparation::plan(const std::vector<Weight> &weights, const WeightLayout &
         return *failure;
       }
       const WeightSource &source = weight.sources[copy.source];
+      // Refused before the work of looking each one up.
+      std::optional<uint64_t> repeats =
+          checkedMul(static_cast<uint64_t>(place.layers), static_cast<uint64_t>(copy.expertCount));
+      if (!repeats || *repeats > kMaxUses - uses) {
+        return Error(ErrorKind::Limit, "weight ", quote(weight.name),
+                     ": weights are made of more than ", kMaxUses, " copies");
+      }
+      uses += *repeats;
       uint32_t copyIndex = static_cast<uint32_t>(plan.copies.size());
       plan.copies.emplace_back(copy, source.type, weight.type);
       for (int64_t i = 0; i < place.layers; ++i) {
@@ -158,9 +166,6 @@ WeightPreparation::plan(const std::vector<Weight> &weights, const WeightLayout &
               known.try_emplace(*tensor, static_cast<uint32_t>(plan.sources.size()));
           if (added) {
             plan.sources.push_back({*tensor, elementBytes(source.type), 0, {}});
-          }
-          if (++uses > kMaxUses) {
-            return Error(ErrorKind::Limit, "weights are made of more than ", kMaxUses, " copies");
           }
           uint64_t base =
               place.offset + static_cast<uint64_t>(i) * place.layerStride +

@@ -17,9 +17,11 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 using namespace dsv2;
 using namespace dsv2::test;
@@ -243,6 +245,36 @@ TEST_F(RunTool, RefusesWithAReason) {
   refused("second.dsv2 --tokens 1", "second.dsv2");
   EXPECT_NE(call("").status, 0);
   EXPECT_NE(call("/nowhere.dsv2 --weights x --tokens 1").err.find("error: "), std::string::npos);
+}
+
+TEST_F(RunTool, OutputThatCannotBeWrittenIsAnError) {
+  for (const char *flags : {"--generate 3", "--generate 3 --print-ids", "--generate 3 --json"}) {
+    for (const char *to : {" >/dev/full", " >&-"}) {
+      Output result = run(std::string("--tokens 1,2 --ignore-eos ") + flags + to);
+      EXPECT_NE(result.status, 0) << flags << to;
+      EXPECT_NE(result.err.find("error: cannot write to standard output"), std::string::npos)
+          << result.err;
+    }
+  }
+}
+
+TEST_F(RunTool, ReadsNoMoreOfARoutingThanItNeeds) {
+  // Two terabytes of zeros that take no place on the disk.
+  constexpr uint64_t kRows = uint64_t(1) << 37, kBytes = kRows * 2 * 4;
+  std::string header = concat("{\"layers.0.experts\":{\"dtype\":\"I32\",\"shape\":[", kRows,
+                              ",2],\"data_offsets\":[0,", kBytes,
+                              "]},\"layers.1.experts\":{\"dtype\":\"I32\",\"shape\":[", kRows,
+                              ",2],\"data_offsets\":[", kBytes, ",", 2 * kBytes, "]}}");
+  std::string path = directory.path + "/routing.safetensors", file(8, '\0');
+  uint64_t length = header.size();
+  std::memcpy(file.data(), &length, 8);
+  ASSERT_FALSE(writeFileAtomically(path, file + header));
+  if (truncate(path.c_str(), static_cast<off_t>(8 + length + 2 * kBytes)) != 0) {
+    GTEST_SKIP() << "no sparse files of this size here";
+  }
+  Output result =
+      run("--tokens 1,2 --generate 3 --ignore-eos --print-ids --replay-routing '" + path + "'");
+  EXPECT_EQ(result.status, 0) << result.err;
 }
 
 TEST_F(RunTool, RefusesADamagedArtifact) {

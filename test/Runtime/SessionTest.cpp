@@ -221,6 +221,24 @@ TEST_F(SessionTest, BadArgumentsAreUsageErrors) {
   s->close(-5);
 }
 
+TEST_F(SessionTest, AProgramWithoutLogitsGivesNoTokens) {
+  Expected<Checkpoint> checkpoint = Checkpoint::open(directory.path);
+  Program program = toyProgram();
+  program.variants[0].buffers[6].kind = BufferKind::Arena;
+  program.variants[0].buffers[6].table.clear();
+  Expected<std::unique_ptr<Model>> silent = Model::create(
+      std::move(program), 0, std::make_unique<TestDriver>(toyKernels()), *checkpoint, {});
+  ASSERT_TRUE(silent) << silent.error().message();
+  Expected<std::unique_ptr<Session>> s = Session::create(**silent, {});
+  ASSERT_TRUE(s) << s.error().message();
+  GenerateRequest request;
+  request.prompt = {1, 2};
+  request.maxTokens = 1;
+  Expected<GenerateResult> result = generate(**s, {request}, {});
+  ASSERT_FALSE(result);
+  EXPECT_NE(result.error().message().find("no output 'logits'"), std::string::npos);
+}
+
 TEST_F(SessionTest, FailedLaunchKeepsTheSequence) {
   std::unique_ptr<Session> s = session();
   int32_t a = *s->open();

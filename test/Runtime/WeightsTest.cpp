@@ -13,6 +13,7 @@
 #include "test/Runtime/ToyModel.h"
 
 #include <algorithm>
+#include <chrono>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
@@ -244,6 +245,22 @@ TEST_F(WeightsTest, UnwritableCacheDirectoryIsANoteOrAnErrorWhenOnlyPreparing) {
   EXPECT_NE(model.error().message().find("cache"), std::string::npos);
 }
 
+TEST_F(WeightsTest, WhatOthersPutIntoTheCacheIsNeitherWaitedForNorFollowed) {
+  load();
+  std::string path = files().front();
+  std::string victim = directory.path + "/victim";
+  ASSERT_FALSE(writeFileAtomically(victim, "precious"));
+  for (const char *how : {"pipe", "link", "loop"}) {
+    ASSERT_EQ(unlink(path.c_str()), 0);
+    int made = how == std::string("pipe")   ? mkfifo(path.c_str(), 0600)
+               : how == std::string("link") ? symlink(victim.c_str(), path.c_str())
+                                            : symlink(path.c_str(), path.c_str());
+    ASSERT_EQ(made, 0) << how;
+    EXPECT_EQ(load("are not kept"), WeightOrigin::Prepared) << how;
+    EXPECT_EQ(*readFile(victim, 100), "precious");
+  }
+}
+
 TEST_F(WeightsTest, SourcesThatDifferAreNamed) {
   Expected<Checkpoint> checkpoint = Checkpoint::open(directory.path);
   auto failure = [&](const std::function<void(Weight &)> &change) {
@@ -269,6 +286,22 @@ TEST_F(WeightsTest, SourcesThatDifferAreNamed) {
   EXPECT_TRUE(
       has(failure([](Weight &w) { w.copies[0].dims[0].srcStride = INT64_MAX; }), "reads past"));
   EXPECT_TRUE(has(failure([](Weight &w) { w.copies[0].source = 1; }), "source"));
+}
+
+TEST_F(WeightsTest, MoreCopiesThanTheLimitAreRefusedAtOnce) {
+  Expected<Checkpoint> checkpoint = Checkpoint::open(directory.path);
+  Weight many = toyProgram().variants[0].weights[0];
+  many.layers = {0, 4096, 1, false};
+  many.elements = 65536;
+  many.copies.assign(65536, WeightCopy());
+  Expected<WeightLayout> layout = layOutWeights({many});
+  ASSERT_TRUE(layout);
+  auto begin = std::chrono::steady_clock::now();
+  Expected<std::unique_ptr<WeightPreparation>> plan =
+      WeightPreparation::plan({many}, *layout, *checkpoint);
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().kind(), ErrorKind::Limit);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
 }
 
 TEST(WeightPreparation, NamesAreExpanded) {

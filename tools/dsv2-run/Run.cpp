@@ -45,9 +45,9 @@ public:
 private:
   std::optional<Error> makeRequests(const Checkpoint &checkpoint, const ModelInfo &info,
                                     int64_t maxContext);
-  std::optional<Error> readRouting(const ModelInfo &info);
+  std::optional<Error> readRouting(const ModelInfo &info, int64_t maxContext);
   Expected<RoutingRecord> readSequenceRouting(const SafetensorsFile &file, const ModelInfo &info,
-                                              size_t sequence);
+                                              size_t sequence, uint64_t maxContext);
   Expected<std::unique_ptr<Session>> openSession(const Model &model) const;
   void takeToken(size_t sequence, int32_t token);
   void takeLogits(size_t sequence, int64_t first, int64_t rows, const float *logits, int64_t vocab);
@@ -115,16 +115,17 @@ std::optional<Error> Runner::makeRequests(const Checkpoint &checkpoint, const Mo
   if (tokens.replayRouting.empty() || info.routedLayerNumbers.empty()) {
     return std::nullopt;
   }
-  return readRouting(info);
+  return readRouting(info, maxContext);
 }
 
-std::optional<Error> Runner::readRouting(const ModelInfo &info) {
+std::optional<Error> Runner::readRouting(const ModelInfo &info, int64_t maxContext) {
   Expected<SafetensorsFile> file = SafetensorsFile::open(tokens.replayRouting);
   if (!file) {
     return file.takeError();
   }
   for (size_t i = 0; i < requests.size(); ++i) {
-    Expected<RoutingRecord> record = readSequenceRouting(*file, info, i);
+    Expected<RoutingRecord> record =
+        readSequenceRouting(*file, info, i, static_cast<uint64_t>(maxContext));
     if (!record) {
       return record.takeError().within(tokens.replayRouting);
     }
@@ -137,7 +138,8 @@ std::optional<Error> Runner::readRouting(const ModelInfo &info) {
 }
 
 Expected<RoutingRecord> Runner::readSequenceRouting(const SafetensorsFile &file,
-                                                    const ModelInfo &info, size_t sequence) {
+                                                    const ModelInfo &info, size_t sequence,
+                                                    uint64_t maxContext) {
   RoutingRecord record;
   uint64_t width = static_cast<uint64_t>(info.topK);
   for (int64_t layer : info.routedLayerNumbers) {
@@ -153,14 +155,15 @@ Expected<RoutingRecord> Runner::readSequenceRouting(const SafetensorsFile &file,
                    describeTensor(tensor->dtype, tensor->shape), ", expected integers [",
                    requests[sequence].prompt.size(), " or more, ", width, "]");
     }
-    std::vector<int32_t> ids(tensor->elements());
+    // Rows that no token of this run can reach are not read, however many there are.
+    std::vector<int32_t> ids(std::min<uint64_t>(tensor->shape[0], maxContext) * width);
     if (!wide) {
-      if (std::optional<Error> failure = file.read(*tensor, 0, tensor->bytes, ids.data())) {
+      if (std::optional<Error> failure = file.read(*tensor, 0, ids.size() * 4, ids.data())) {
         return *failure;
       }
     } else {
       std::vector<int64_t> values(ids.size());
-      if (std::optional<Error> failure = file.read(*tensor, 0, tensor->bytes, values.data())) {
+      if (std::optional<Error> failure = file.read(*tensor, 0, values.size() * 8, values.data())) {
         return *failure;
       }
       for (size_t i = 0; i < ids.size(); ++i) {

@@ -17,6 +17,14 @@ static int report(const Error &error) {
   return 1;
 }
 
+/// An earlier flush that failed has emptied the buffer; only the flag remembers.
+static int finishOutput() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
+    return report(Error(ErrorKind::Io, "cannot write to standard output"));
+  }
+  return 0;
+}
+
 int main(int argc, char **argv) {
   Expected<CommandLine> line = parseCommandLine(argc, argv);
   if (!line) {
@@ -24,7 +32,7 @@ int main(int argc, char **argv) {
   }
   if (!line->message.empty()) {
     std::fputs(line->message.c_str(), stdout);
-    return std::fflush(stdout) == 0 ? 0 : 1;
+    return finishOutput();
   }
   try {
     std::optional<Error> failure = line->bench ? runBench(*line) : run(*line);
@@ -34,9 +42,5 @@ int main(int argc, char **argv) {
   } catch (const std::bad_alloc &) {
     return report(Error(ErrorKind::Limit, "out of memory"));
   }
-  // An earlier flush that failed has emptied the buffer; only the flag remembers.
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    return report(Error(ErrorKind::Io, "cannot write to standard output"));
-  }
-  return 0;
+  return finishOutput();
 }

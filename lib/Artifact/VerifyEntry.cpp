@@ -54,7 +54,7 @@ bool EntryVerifier::bufferArg(const Arg &arg, int64_t first, int64_t last) {
     return invalid("buffer ", arg.index, " of ", variant.buffers.size());
   }
   const Buffer &buffer = variant.buffers[arg.index];
-  int64_t elements = *evaluate(buffer.elements, symbolCaps(variant));
+  int64_t elements = bufferSizes[arg.index];
   if (std::min(first, last) < 0 || std::max(first, last) >= std::max<int64_t>(elements, 1)) {
     return invalid("offsets ", first, " to ", last, " leave buffer ", quote(buffer.name), " of ",
                    elements, " elements at the caps");

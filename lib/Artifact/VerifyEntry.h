@@ -16,7 +16,10 @@ namespace dsv2 {
 /// Verifies one entry of a variant whose weights, buffers, caches and kernels have passed.
 class EntryVerifier : public VerifierBase {
 public:
-  EntryVerifier(const Variant &variant, const Entry &entry) : variant(variant), entry(entry) {}
+  /// `bufferSizes`: the elements of the variant's buffers at the caps, since many slots ask for
+  /// them.
+  EntryVerifier(const Variant &variant, const std::vector<int64_t> &bufferSizes, const Entry &entry)
+      : variant(variant), bufferSizes(bufferSizes), entry(entry) {}
   bool verify();
 
 private:
@@ -36,6 +39,7 @@ private:
   bool usedBuffers();
 
   const Variant &variant;
+  const std::vector<int64_t> &bufferSizes;
   const Entry &entry;
   int64_t number = 0; ///< of the dispatch at hand
   std::set<uint32_t> arena;

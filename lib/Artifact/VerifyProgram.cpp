@@ -237,9 +237,13 @@ bool ProgramVerifier::entries(const Variant &variant) {
   }
   // An arena buffer has one live interval, so it belongs to one entry.
   std::vector<const Entry *> owners(variant.buffers.size(), nullptr);
+  std::vector<int64_t> bufferSizes;
+  for (const Buffer &buffer : variant.buffers) {
+    bufferSizes.push_back(*evaluate(buffer.elements, symbolCaps(variant)));
+  }
   for (const Entry &entry : variant.entries) {
     Place place(*this, "entry " + quote(entry.name));
-    EntryVerifier verifier(variant, entry);
+    EntryVerifier verifier(variant, bufferSizes, entry);
     if (!verifier.verify()) {
       return fail(*verifier.failure);
     }

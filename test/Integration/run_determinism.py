@@ -148,7 +148,11 @@ def main():
     tiers = [tier for tier in ("x86-64-v3", "x86-64-v4-bf16") if not missing_flags(tier)]
     for tier in tiers:
         for compute in ("f32", "bf16"):
-            logits_tests(suite, Logits(suite, TRAINED, compute, tier, trained), f"trained in {compute} on {tier}")
+            name = f"trained in {compute} on {tier}"
+            logits_tests(suite, Logits(suite, TRAINED, compute, tier, trained), name)
+            # A step of 512 rows and 512 steps of one row.
+            long = Logits(suite, TRAINED, compute, tier, [heldout[1000:1600]])
+            suite.test(f"{name}: 600 tokens whole and one by one", lambda x=long: x.compare([0], "--chunk", 1))
     for compute in ("f32", "bf16"):
         logits_tests(suite, Logits(suite, GOLDEN / "odd", compute, tiers[-1], small), f"odd in {compute} on {tiers[-1]}")
     artifact_tests(suite)

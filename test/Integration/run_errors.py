@@ -187,7 +187,32 @@ def cache_tests(suite, artifact):
         done = suite.run("dsv2-run", *flags[:-1], path, "--print-ids", "--generate", 1)
         return done.returncode == 0 and done.stdout.strip().isdigit(), done.stderr
 
+    def at_once():
+        # Several first runs share one cache directory: whoever is last replaces equal bytes.
+        command = [str(suite.bin / "dsv2-run"), *map(str, flags[:-1]), str(suite.work / "shared"), "--generate", "3",
+                   "--print-ids", "--quiet"]
+        runs = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=suite.environment)
+                for _ in range(6)]
+        answers = {run.communicate(timeout=60) for run in runs}
+        left = [path.name for path in (suite.work / "shared").iterdir()]
+        return len(answers) == 1 and not answers.pop()[1] and len(left) == 1, f"{answers}, files {left}"
+
+    def killed():
+        # A run that dies while it writes leaves nothing that a later run would believe.
+        place = suite.work / "killed"
+        command = [str(suite.bin / "dsv2-run"), *map(str, flags[:-1]), str(place), "--prepare-only"]
+        for delay in range(0, 20, 2):
+            run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=suite.environment)
+            time.sleep(delay / 1000)
+            run.kill()
+            run.wait()
+        path = suite.work / "after.safetensors"
+        suite.tool("dsv2-run", *flags[:-1], place, "--logits", path)
+        return path.read_bytes() == logits()[0], "other logits"
+
     suite.test("prepared weights are kept", kept)
+    suite.test("six first runs at once", at_once)
+    suite.test("runs killed while they prepare", killed)
     suite.test("a changed checkpoint is prepared anew", changed)
     suite.test("a half-written file is prepared anew", lambda: damaged(lambda data: data[:len(data) // 2]))
     suite.test("a damaged file is prepared anew", lambda: damaged(lambda data: flip(data, len(data) // 2)))

@@ -9,6 +9,7 @@
 #include "lib/Artifact/Trust.h"
 #include "lib/Import/Importer.h"
 #include "lib/Translation/Describe.h"
+#include "lib/Translation/DescribeModel.h"
 #include "lib/Translation/ExportProgram.h"
 #include "lib/Translation/ImportProgram.h"
 #include "lib/Translation/TranslateMain.h"
@@ -85,6 +86,18 @@ static ::dsv2::Expected<std::string> describe(TranslateRequest &request) {
   return request.json ? describeArtifactAsJson(*artifact) : describeArtifact(*artifact);
 }
 
+static ::dsv2::Expected<std::string> describeModelOf(TranslateRequest &request) {
+  ::dsv2::Expected<OwningOpRef<ModuleOp>> module = parseInput(request);
+  if (!module) {
+    return module.takeError();
+  }
+  FailureOr<ModelDescription> description = describeModel(**module);
+  if (failed(description)) {
+    return ::dsv2::Error(::dsv2::ErrorKind::Mismatch, ""); // the diagnostic said it
+  }
+  return printModelDescription(*description, request.json);
+}
+
 std::vector<TranslateAction> allTranslateActions() {
   return {
       {"--import-hf", "DIR", "config.json and safetensors headers of a model directory to dsv2 IR",
@@ -95,6 +108,7 @@ std::vector<TranslateAction> allTranslateActions() {
       {"--from-artifact", "FILE",
        "an artifact to dsv2_exec IR, marked so that writing it again records no trust", false,
        fromArtifact},
+      {"--describe-model", "[IN]", "parameters (total, activated) and cached values of dsv2 IR", true, describeModelOf},
       {"--describe", "FILE", "targets, entry points, memory, kernels and weights of an artifact",
        true, describe},
   };

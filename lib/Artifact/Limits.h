@@ -38,6 +38,8 @@ constexpr int64_t kRank = 8; ///< of a tensor and of a copy
 constexpr int64_t kExperts = 4096;
 constexpr int64_t kLayers = 4096;
 constexpr int64_t kWeightElements = int64_t(1) << 40; ///< of one prepared weight or source
+/// Of all prepared weights of a variant, all layers.
+constexpr uint64_t kWeightBytes = uint64_t(16) << 40;
 constexpr int64_t kBufferElements = int64_t(1) << 40; ///< at the caps
 constexpr int64_t kVocab = int64_t(1) << 31;
 constexpr int64_t kHidden = int64_t(1) << 24;

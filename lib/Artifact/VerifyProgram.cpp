@@ -162,7 +162,7 @@ bool ProgramVerifier::kernel(const Variant &variant, const Kernel &kernel) {
 }
 
 bool ProgramVerifier::weights(const Variant &variant) {
-  uint64_t tensors = 0;
+  uint64_t tensors = 0, bytes = 0;
   for (const Weight &weight : variant.weights) {
     Place place(*this, "weight " + quote(weight.name));
     WeightVerifier verifier;
@@ -170,6 +170,13 @@ bool ProgramVerifier::weights(const Variant &variant) {
       return fail(*verifier.failure);
     }
     if (!atMost("checkpoint tensors", tensors, limits::kTensors)) {
+      return false;
+    }
+    // At most 2^40 elements of 4 bytes in 4096 layers, so only the sum could wrap.
+    const LayerRange &layers = weight.layers;
+    bytes += static_cast<uint64_t>(weight.elements) * elementBytes(weight.type) *
+             static_cast<uint64_t>((layers.end - layers.begin - 1) / layers.step + 1);
+    if (!atMost("bytes of prepared weights", bytes, limits::kWeightBytes)) {
       return false;
     }
   }

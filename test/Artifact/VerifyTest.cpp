@@ -198,6 +198,13 @@ TEST(Verify, Limits) {
       p.variants.back().name = "v" + std::to_string(i);
     }
   });
+  // 16 TiB of prepared weights, of which the sample's experts take 1536 bytes.
+  LIMIT_AT((int64_t(1) << 40) - 96, (int64_t(1) << 40) - 95, {
+    p.model.layers = 4096;
+    v.weights[0].layers = {0, 8, 1, false};
+    v.weights[0].elements = n;
+    v.entries[0].steps[0].dispatch.args[1] = slotOf(ArgKind::Weight, 0, 0, 0);
+  });
   // 1M tensors: 2 sources for each of 128 layers and 4096 experts are 2^20.
   LIMIT_AT(128, 129, {
     p.model.layers = 4096;

@@ -28,6 +28,7 @@ struct SafetensorsLimits {
   static constexpr uint64_t tensors = 1'000'000;
   /// Of all files of a model together; V3's 91,991 tensors take 9 MB.
   static constexpr uint64_t allHeaderBytes = 120'000'000;
+  static constexpr uint64_t metadataEntries = 65536;
   static constexpr uint64_t rank = 8;
   static constexpr uint64_t nameBytes = 1024;
 };

@@ -86,6 +86,10 @@ public:
       return topIsMetadata || beginTensor(std::move(value));
     }
     if (place == Place::Metadata) {
+      if (++metadataEntries > SafetensorsLimits::metadataEntries) {
+        return fail(ErrorKind::Limit, "__metadata__ has more entries than the limit of ",
+                    SafetensorsLimits::metadataEntries);
+      }
       metadataKey = std::move(value);
       return true;
     }
@@ -209,6 +213,7 @@ private:
   bool seenOffsets = false;
   unsigned offsetCount = 0;
   uint64_t end = 0;
+  uint64_t metadataEntries = 0;
   std::string metadataKey;
 };
 

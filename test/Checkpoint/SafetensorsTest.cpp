@@ -236,6 +236,21 @@ TEST(Safetensors, RankEightAndLongNamesAreTheEdge) {
   EXPECT_NE(openError(folder, named(SafetensorsLimits::nameBytes + 1)), "");
 }
 
+TEST(Safetensors, MetadataHasALimit) {
+  for (uint64_t count :
+       {SafetensorsLimits::metadataEntries, SafetensorsLimits::metadataEntries + 1}) {
+    std::string header = "{\"__metadata__\":{";
+    for (uint64_t i = 0; i < count; ++i) {
+      header += concat(i == 0 ? "" : ",", "\"", i, "\":\"\"");
+    }
+    header += "}}";
+    Expected<std::vector<TensorInfo>> tensors =
+        parseSafetensorsHeader(header, "f", 8 + header.size(), false, nullptr);
+    EXPECT_EQ(bool(tensors), count == SafetensorsLimits::metadataEntries);
+    EXPECT_TRUE(tensors || tensors.error().kind() == ErrorKind::Limit);
+  }
+}
+
 TEST(Safetensors, KnowsEveryDtype) {
   for (const char *name :
        {"BOOL",        "U8",          "I8",      "U16",     "I16",     "U32", "I32",     "U64",

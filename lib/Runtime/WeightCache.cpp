@@ -14,6 +14,7 @@
 #include "lib/Support/File.h"
 
 #include <algorithm>
+#include <chrono>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
@@ -149,6 +150,22 @@ WeightCacheRead dsv2::readWeightCache(const std::string &path, const Sha256Diges
   return {true, ""};
 }
 
+/// A run that was killed while it wrote leaves a file as large as the weights. A
+/// day without a write says that nobody writes it any more.
+static void removeAbandoned(const std::filesystem::path &directory) {
+  std::error_code code;
+  auto old = std::filesystem::file_time_type::clock::now() - std::chrono::hours(24);
+  std::filesystem::directory_iterator at(directory, code), end;
+  for (; !code && at != end; at.increment(code)) {
+    std::error_code ignored;
+    bool ours = at->path().filename().string().rfind(".dsv2-tmp-", 0) == 0;
+    if (ours && at->symlink_status(ignored).type() == std::filesystem::file_type::regular &&
+        at->last_write_time(ignored) < old && !ignored) {
+      std::filesystem::remove(at->path(), ignored);
+    }
+  }
+}
+
 std::optional<Error> dsv2::writeWeightCache(const std::string &path, const Sha256Digest &key,
                                             const void *source, uint64_t bytes, unsigned threads) {
   std::error_code code;
@@ -157,6 +174,7 @@ std::optional<Error> dsv2::writeWeightCache(const std::string &path, const Sha25
     return Error(ErrorKind::Io, "cannot create directory ", quote(parent.string()), ": ",
                  code.message());
   }
+  removeAbandoned(parent);
   Expected<AtomicFile> file = AtomicFile::create(path, AtomicFile::Existing::RegularFile);
   if (!file) {
     return file.takeError();

@@ -319,7 +319,7 @@ void useProgram(const Program &program) {
 }
 
 TEST(Mutants, AreRefusedOrHoldWhatTheRuntimeReliesOn) {
-  constexpr uint64_t kSeed = 20, kCount = 20000;
+  constexpr uint64_t kSeed = 20, kCount = 8000;
   Mutator mutator(kSeed);
   uint64_t accepted = 0;
   for (uint64_t i = 0; i < kCount && !testing::Test::HasFatalFailure(); ++i) {

@@ -258,6 +258,19 @@ TEST_F(RunTool, OutputThatCannotBeWrittenIsAnError) {
   }
 }
 
+TEST_F(RunTool, NamesTheExpertThatIsNone) {
+  std::string path = directory.path + "/routing.safetensors";
+  for (int64_t wrong : {int64_t(-1), int64_t(4), int64_t(1) << 40, INT64_MIN}) {
+    std::vector<int64_t> good = {0, 1, 2, 3}, bad = {0, 1, 2, wrong};
+    ASSERT_FALSE(writeSafetensors(path, {{"layers.0.experts", DType::I64, {2, 2}, good.data()},
+                                         {"layers.1.experts", DType::I64, {2, 2}, bad.data()}}));
+    refused("--tokens 1,2 --generate 0 --replay-routing '" + path + "'",
+            concat(path, ": tensor 'layers.1.experts', row 1: names expert ", wrong,
+                   ", expected 0 to 3"));
+    EXPECT_EQ(run("--tokens 1 --generate 0 --replay-routing '" + path + "'").status, 0);
+  }
+}
+
 TEST_F(RunTool, ReadsNoMoreOfARoutingThanItNeeds) {
   // Two terabytes of zeros that take no place on the disk.
   constexpr uint64_t kRows = uint64_t(1) << 37, kBytes = kRows * 2 * 4;

@@ -261,6 +261,22 @@ TEST_F(WeightsTest, WhatOthersPutIntoTheCacheIsNeitherWaitedForNorFollowed) {
   }
 }
 
+TEST_F(WeightsTest, WhatAKilledRunLeftIsRemovedAfterADay) {
+  load();
+  std::string gone = cache + "/.dsv2-tmp-1-0", kept = cache + "/.dsv2-tmp-2-0";
+  std::string other = cache + "/other";
+  struct timespec times[2] = {{1000000000, 0}, {1000000000, 0}};
+  for (const std::string &path : {gone, kept, other}) {
+    ASSERT_FALSE(writeFileAtomically(path, "half"));
+  }
+  ASSERT_EQ(utimensat(AT_FDCWD, gone.c_str(), times, 0), 0);
+  ASSERT_EQ(utimensat(AT_FDCWD, other.c_str(), times, 0), 0);
+  ASSERT_EQ(utimensat(AT_FDCWD, (directory.path + "/model.safetensors").c_str(), times, 0), 0);
+  EXPECT_EQ(load(), WeightOrigin::Prepared);
+  EXPECT_FALSE(pathExists(gone));
+  EXPECT_TRUE(pathExists(kept) && pathExists(other));
+}
+
 TEST_F(WeightsTest, SourcesThatDifferAreNamed) {
   Expected<Checkpoint> checkpoint = Checkpoint::open(directory.path);
   auto failure = [&](const std::function<void(Weight &)> &change) {

@@ -156,21 +156,23 @@ Expected<RoutingRecord> Runner::readSequenceRouting(const SafetensorsFile &file,
                    requests[sequence].prompt.size(), " or more, ", width, "]");
     }
     // Rows that no token of this run can reach are not read, however many there are.
-    std::vector<int32_t> ids(std::min<uint64_t>(tensor->shape[0], maxContext) * width);
-    if (!wide) {
-      if (std::optional<Error> failure = file.read(*tensor, 0, ids.size() * 4, ids.data())) {
-        return *failure;
+    uint64_t count = std::min<uint64_t>(tensor->shape[0], maxContext) * width;
+    std::vector<int64_t> values(wide ? count : 0);
+    std::vector<int32_t> ids(count);
+    if (std::optional<Error> failure =
+            file.read(*tensor, 0, count * (wide ? 8 : 4),
+                      wide ? static_cast<void *>(values.data()) : ids.data())) {
+      return *failure;
+    }
+    for (uint64_t i = 0; i < count; ++i) {
+      int64_t value = wide ? values[i] : ids[i];
+      bool isExpert = value >= 0 && value < info.routedExperts;
+      if (!isExpert && i < requests[sequence].prompt.size() * width) {
+        return Error(ErrorKind::Mismatch, "tensor ", quote(name), ", row ", i / width,
+                     ": names expert ", value, ", expected 0 to ", info.routedExperts - 1);
       }
-    } else {
-      std::vector<int64_t> values(ids.size());
-      if (std::optional<Error> failure = file.read(*tensor, 0, values.size() * 8, values.data())) {
-        return *failure;
-      }
-      for (size_t i = 0; i < ids.size(); ++i) {
-        // An id that no model has stays one.
-        bool fits = values[i] >= 0 && values[i] <= INT32_MAX;
-        ids[i] = fits ? static_cast<int32_t>(values[i]) : -1;
-      }
+      // What no token may ever reach; a step that does refuses it.
+      ids[i] = isExpert ? static_cast<int32_t>(value) : -1;
     }
     record.layers.push_back(std::move(ids));
   }

@@ -1,4 +1,9 @@
 //===- CreateVariants.cpp - an empty program for each target -------------------------------------===//
+//
+// The only place between model and code that looks a target up: what later passes need to know of it is
+// written into the variant.
+//
+//===----------------------------------------------------------------------------------------------===//
 
 #include "lib/Pipelines/Passes.h"
 
@@ -44,7 +49,9 @@ struct CreateVariantsPass : public mlir::dsv2::impl::CreateVariantsPassBase<Crea
         names.push_back((target ? target->getName().str() : names[i]) + ":emulated");
       }
     }
-    readStep();
+    if (failed(readStep())) {
+      return signalPassFailure();
+    }
     OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
     SmallVector<StringRef> made;
     for (const std::string &name : names) {
@@ -65,19 +72,30 @@ struct CreateVariantsPass : public mlir::dsv2::impl::CreateVariantsPassBase<Crea
     }
   }
 
-  /// What the step says of its numbers: compute type, and the angles that step tables are made of.
-  void readStep() {
+  /// What the step says of its numbers: compute type, and the angles that step tables are made of. A program
+  /// has one table of angles, so all rotations must agree.
+  LogicalResult readStep() {
     compute = "f32";
     frequencies.clear();
     magnitude = 1.0f;
-    getOperation().walk([&](Operation *op) {
+    RopeOp first;
+    WalkResult result = getOperation().walk([&](Operation *op) {
       if (auto rope = dyn_cast<RopeOp>(op)) {
+        if (first && (rope.getRope().getInvFreq() != first.getRope().getInvFreq() ||
+                      rope.getRope().getMagnitude() != first.getRope().getMagnitude())) {
+          InFlightDiagnostic error = rope.emitOpError("has other frequencies or magnitude than the first rotation");
+          error.attachNote(first.getLoc()) << "the first is here";
+          return WalkResult::interrupt();
+        }
+        first = rope;
         frequencies = llvm::to_vector(rope.getRope().getInvFreq().getValues<float>());
         magnitude = float(rope.getRope().getMagnitude());
       } else if (auto append = dyn_cast<CacheAppendOp>(op)) {
         compute = cast<CacheType>(append.getCache().getType()).getElementType().isBF16() ? "bf16" : "f32";
       }
+      return WalkResult::advance();
     });
+    return failure(result.wasInterrupted());
   }
 
   void create(OpBuilder &b, const ::dsv2::TargetBackend &target, int64_t context) {

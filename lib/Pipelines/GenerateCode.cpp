@@ -12,12 +12,11 @@
 #include "lib/Codegen/Generic/GenericPipeline.h"
 #include "lib/Codegen/KernelBuilder.h"
 #include "lib/Codegen/TileEmitter.h"
+#include "lib/Support/AtomicFile.h"
 #include "lib/Target/TargetBackend.h"
 
 #include "mlir/IR/Threading.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Support/FileUtilities.h"
-#include "llvm/Support/ToolOutputFile.h"
 
 namespace mlir::dsv2 {
 #define GEN_PASS_DEF_GENERATECODEPASS
@@ -97,6 +96,10 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
     ::dsv2::registerAllKernelBuilders(builders);
 
     std::vector<Job> jobs;
+    if (getOperation().getOps<dsv2_exec::VariantOp>().empty()) {
+      getOperation().emitError("expected a variant (dsv2-create-variants)");
+      return signalPassFailure();
+    }
     for (auto variant : getOperation().getOps<dsv2_exec::VariantOp>()) {
       const ::dsv2::TargetBackend *target = targets.lookup(variant.getSymName());
       if (!target) {
@@ -104,6 +107,10 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
         return signalPassFailure();
       }
       for (auto kernel : variant.getOps<dsv2_exec::KernelOp>()) {
+        if (kernel.getOffset()) {
+          kernel.emitOpError("has code already");
+          return signalPassFailure();
+        }
         jobs.push_back({kernel, target, {}, 0});
       }
     }
@@ -125,24 +132,23 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
   /// A line for each kernel (builder, bytes of code, scratch), then one for each dispatch (kernel, source of
   /// the op). Fields are separated by tabs.
   LogicalResult writeReport() {
-    std::string message;
-    std::unique_ptr<llvm::ToolOutputFile> file = openOutputFile(report, &message);
-    if (!file) {
-      return getOperation().emitError() << "report: " << message;
-    }
+    std::string text;
+    llvm::raw_string_ostream out(text);
     for (auto variant : getOperation().getOps<dsv2_exec::VariantOp>()) {
       for (auto kernel : variant.getOps<dsv2_exec::KernelOp>()) {
-        file->os() << variant.getSymName() << "\tkernel\t" << kernel.getSymName() << "\t"
+        out << variant.getSymName() << "\tkernel\t" << kernel.getSymName() << "\t"
                    << kernel.getKernelBuilder() << "\t" << kernel.getSize().value_or(0) << "\t"
                    << kernel.getScratch() << "\n";
       }
       variant.walk([&](dsv2_exec::DispatchOp dispatch) {
-        file->os() << variant.getSymName() << "\tdispatch\t"
+        out << variant.getSymName() << "\tdispatch\t"
                    << dispatch->getParentOfType<dsv2_exec::EntryOp>().getSymName() << "\t" << dispatch.getKernel()
                    << "\t" << dispatch.getLoc() << "\n";
       });
     }
-    file->keep();
+    if (std::optional<::dsv2::Error> error = ::dsv2::writeFileAtomically(report, text)) {
+      return getOperation().emitError() << "report: " << error->message();
+    }
     return success();
   }
 

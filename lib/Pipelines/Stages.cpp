@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------------------------------===//
 
-#include "lib/Pipelines/Compile.h"
+#include "lib/Pipelines/Stages.h"
 #include "lib/Pipelines/Passes.h"
 
 #include "dialects/DSV2/IR/DSV2.h"

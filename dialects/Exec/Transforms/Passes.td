@@ -1,4 +1,8 @@
 //===- Passes.td - passes on programs -------------------------------------------*- tablegen -*-===//
+//
+// dsv2_exec to dsv2_exec. The example is what test/Dialect/Exec/assign-live-intervals.mlir runs.
+//
+//===---------------------------------------------------------------------------------------------===//
 
 #ifndef DSV2_EXEC_TRANSFORMS_PASSES_TD
 #define DSV2_EXEC_TRANSFORMS_PASSES_TD
@@ -18,10 +22,8 @@ def AssignLiveIntervalsPass : Pass<"dsv2-assign-live-intervals", "::mlir::Module
 
     ```mlir
     dsv2_exec.buffer @x : f32 size(T * 64 + 64)
-    ```
-    becomes
-    ```mlir
-    dsv2_exec.buffer @x : f32 size(T * 64 + 64) live 0 to 7
+    // becomes
+    dsv2_exec.buffer @x : f32 size(T * 64 + 64) live 0 to 5
     ```
   }];
   let dependentDialects = ["::mlir::dsv2_exec::ExecDialect"];

@@ -26,7 +26,8 @@ def GenericFusePass : Pass<"dsv2-generic-fuse", "::mlir::func::FuncOp"> {
     ```mlir
     %b = linalg.generic ins(%x) outs(%o) {... %y = arith.mulf ... arith.truncf ...}
     ```
-    Post: an `outs` that no body reads may have become a tensor.empty (eliminate-empty-tensors undoes it).
+    Pre: linalg ops on tensors. Post: an `outs` that no body reads may have become a tensor.empty
+    (eliminate-empty-tensors undoes it).
   }];
   let dependentDialects = ["::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"];
   let statistics = [Statistic<"numFused", "fused", "number of producers fused into their reader">];
@@ -70,8 +71,12 @@ def GenericCopyPass : Pass<"dsv2-generic-copy", "::mlir::func::FuncOp"> {
     A row that is only moved (split of heads, a gather, an f32 cache) folds to a subset of a subset on tensors
     and comes out of bufferization as memref.copy, which is a call. It becomes an elementwise op on memrefs.
 
+    Pre: a bufferized function. Post: no memref.copy is left.
+
     ```mlir
-    memref.copy %a, %b   ->   linalg.generic ins(%a) outs(%b) { linalg.yield %in }
+    memref.copy %a, %b : memref<9xf32> to memref<9xf32>
+    // becomes
+    linalg.generic ins(%a : memref<9xf32>) outs(%b : memref<9xf32>) {... linalg.yield %in : f32 }
     ```
   }];
   let dependentDialects = ["::mlir::linalg::LinalgDialect"];
@@ -83,6 +88,8 @@ def GenericUnrollPass : Pass<"dsv2-generic-unroll", "::mlir::func::FuncOp"> {
   let description = [{
     An innermost loop whose trip count is known and at most `max-trips` disappears: for a row of 20
     columns, or six expert slots, the loop costs more than its body.
+
+    Pre: any function. Post: innermost loops of constant bounds that had `max-trips` trips or fewer are gone.
   }];
   let options = [Option<"maxTrips", "max-trips", "int64_t", /*default=*/"8", "largest trip count to unroll">];
   let statistics = [Statistic<"numUnrolled", "unrolled", "number of loops unrolled">];
@@ -97,6 +104,9 @@ def GenericTreePass : Pass<"dsv2-generic-tree", "::mlir::func::FuncOp"> {
     - arith.truncf f32 to bf16 becomes integer arithmetic, round to nearest even, NaN kept quiet.
       The choice for NaN is an `or` of integers: a select of bf16 vectors is scalarised by LLVM 22, and
       the plain op calls `__truncsfbf2`. `keep-bf16` leaves the op where the target has an instruction.
+
+    Pre: dsv2-generic-vectorize ran. Post: no math.exp, no vector.reduction of floats, and, unless `keep-bf16`,
+    no arith.truncf to bf16.
   }];
   let options = [
     Option<"keepBF16", "keep-bf16", "bool", /*default=*/"false", "leave roundings to bf16 to the target">,
@@ -112,6 +122,12 @@ def GenericCheckPass : Pass<"dsv2-generic-check", "::mlir::func::FuncOp"> {
     The last pass of the route. What it finds (an intermediate row with no buffer of its own, a value
     read after its row was stored, an op of no plain dialect) would become a call into a library, which
     a kernel image cannot make: each is an error that names op and function.
+
+    Pre: a bufferized, vectorized function. Post: the same, fit for any target; else it fails.
+
+    ```mlir
+    %m = memref.alloc() : memref<9xf32>  // error: an intermediate row is stored nowhere
+    ```
   }];
 }
 

@@ -1,4 +1,9 @@
 //===- FormDispatches.cpp - Turn the step function into programs ----------------------------------===//
+//
+// Each variant is filled by one walk over the step for every entry (StepLowering); this file says which entries
+// there are and what the module keeps of the model.
+//
+//===----------------------------------------------------------------------------------------------===//
 
 #include "lib/Conversion/DSV2ToExec/Passes.h"
 #include "lib/Conversion/DSV2ToExec/StepLowering.h"
@@ -53,7 +58,10 @@ ModelFacts collectFacts(func::FuncOp step) {
 
 void writeFacts(ModuleOp module, const ModelFacts &facts) {
   Builder b(module.getContext());
-  NamedAttrList model(module->getAttrOfType<DictionaryAttr>(DSV2Dialect::kModelAttr));
+  NamedAttrList model;
+  if (auto known = module->getAttrOfType<DictionaryAttr>(DSV2Dialect::kModelAttr)) {
+    model = NamedAttrList(known);
+  }
   model.set("vocab", b.getI64IntegerAttr(facts.vocab));
   model.set("hidden", b.getI64IntegerAttr(facts.hidden));
   model.set("layers", b.getI64IntegerAttr(facts.layers));

@@ -35,8 +35,8 @@ LogicalResult StepLowering::lowerGate(GateOp op) {
   if (!reader) {
     return success();
   }
-  if (!layers || layers.getStep() != 1) {
-    return op.emitOpError("must stand in a loop over consecutive layers to be compiled");
+  if (!layers || layers.getStep() != 1 || routedLayersHere != 0) {
+    return op.emitOpError("must be the only gate in a loop over consecutive layers to be compiled");
   }
   int64_t experts = cast<RankedTensorType>(op.getWeight().getType()).getDimSize(0);
   int64_t topK = op.getMethod().getTopK(), slots = topK + reader.getShared();

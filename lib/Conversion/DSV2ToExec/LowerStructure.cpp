@@ -134,6 +134,9 @@ LogicalResult StepLowering::reserveOutputs(func::FuncOp step) {
     if (next == std::size(names) || !type || type.getRank() != 2 || !type.getElementType().isF32()) {
       return ret.emitError("expected a step that returns wanted logits, hidden states (both f32) and the cache");
     }
+    if (hints.contains(value)) {
+      return ret.emitError("returns one value twice, expected an op for each output");
+    }
     Place out;
     out.rows = rows[next];
     out.layout.element = type.getElementType();

@@ -1,4 +1,8 @@
 //===- Passes.td - From the model to programs ----------------------------------*- tablegen -*-===//
+//
+// One pass: dsv2 to dsv2_exec. The example is what test/Conversion/DSV2ToExec/form-dispatches.mlir runs.
+//
+//===---------------------------------------------------------------------------------------------===//
 
 #ifndef DSV2_CONVERSION_DSV2TOEXEC_PASSES_TD
 #define DSV2_CONVERSION_DSV2TOEXEC_PASSES_TD
@@ -17,11 +21,9 @@ def FormDispatchesPass : Pass<"dsv2-form-dispatches", "::mlir::ModuleOp"> {
     Post: the step function and the weight families are gone; arena buffers have no live intervals yet.
 
     ```mlir
-    %q = dsv2.linear %h, %w : tensor<?x64xf32>, tensor<96x64xf32>
-    ```
-    becomes
-    ```mlir
-    dsv2_exec.dispatch @matmul_0 items(affine_map<()[T, B, W, C, P, R] -> (2)>) (@rms_norm_3, @dense.q[%l], @linear_4, sym T)
+    %q = dsv2.linear %hb, %w2 : tensor<?x64xbf16>, tensor<96x64xbf16>
+    // becomes
+    dsv2_exec.dispatch @matmul_0 items(2) (@rms_norm_0, @q[l], @linear_0, sym T)
     ```
   }];
   let dependentDialects = ["::mlir::dsv2_exec::ExecDialect", "::mlir::func::FuncDialect",

@@ -1,4 +1,9 @@
 //===- ProgramBuilder.cpp - Fill a variant with buffers, kernels, dispatches ----------------------===//
+//
+// Names are the only state: everything else is in the ops. Tables keep the name that the runtime knows them by,
+// whatever the weights of the model are called.
+//
+//===----------------------------------------------------------------------------------------------===//
 
 #include "lib/Conversion/DSV2ToExec/ProgramBuilder.h"
 #include "lib/Conversion/PrepareToCopies/PrepareToCopies.h"
@@ -27,8 +32,21 @@ int64_t ProgramBuilder::pairOf(Type element) const {
 }
 
 std::string ProgramBuilder::unique(StringRef base) {
-  unsigned number = taken[base]++;
-  return (base + "_" + Twine(number)).str();
+  // A weight of the model may already have the name that comes next.
+  std::string name;
+  do {
+    name = (base + "_" + Twine(taken[base]++)).str();
+  } while (taken.contains(name));
+  taken[name] = 0;
+  return name;
+}
+
+std::string ProgramBuilder::claim(StringRef name) {
+  if (taken.contains(name)) {
+    return unique(name);
+  }
+  taken[name] = 0;
+  return name.str();
 }
 
 std::string ProgramBuilder::addBuffer(StringRef hint, Type element, AffineExpr elements) {
@@ -38,27 +56,28 @@ std::string ProgramBuilder::addBuffer(StringRef hint, Type element, AffineExpr e
 }
 
 std::string ProgramBuilder::useTable(StringRef table, Type element, AffineExpr elements, bool output) {
-  if (taken.contains(table)) {
-    return table.str();
+  std::string &name = tableNames[table];
+  if (!name.empty()) {
+    return name;
   }
-  taken[table] = 0;
+  name = claim(table);
   auto buffer =
-      dsv2_exec::BufferOp::create(declarations, variant.getLoc(), table, element, sizes({elements}));
+      dsv2_exec::BufferOp::create(declarations, variant.getLoc(), name, element, sizes({elements}));
   if (output) {
     buffer.setOutput(table);
   } else {
     buffer.setTable(table);
   }
-  return table.str();
+  return name;
 }
 
 std::string ProgramBuilder::useCache(CacheType type, int64_t pageTokens, int64_t rowElements) {
-  if (!taken.contains("cache")) {
-    taken["cache"] = 0;
-    dsv2_exec::CacheOp::create(declarations, variant.getLoc(), "cache", type.getElementType(),
+  if (cacheName.empty()) {
+    cacheName = claim("cache");
+    dsv2_exec::CacheOp::create(declarations, variant.getLoc(), cacheName, type.getElementType(),
                                type.getLayers(), pageTokens, rowElements);
   }
-  return "cache";
+  return cacheName;
 }
 
 FailureOr<std::string> ProgramBuilder::useWeight(WeightOp use, Type element, const PreparedLayout &layout) {
@@ -82,8 +101,7 @@ FailureOr<std::string> ProgramBuilder::useWeight(WeightOp use, Type element, con
   if (failed(weight)) {
     return failure();
   }
-  name = taken.contains(use.getFamily()) ? unique(use.getFamily()) : use.getFamily().str();
-  ++taken[use.getFamily()];
+  name = claim(use.getFamily());
 
   MLIRContext *c = context();
   SmallVector<Attribute> sources, copies;

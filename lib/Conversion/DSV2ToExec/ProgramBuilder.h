@@ -49,7 +49,6 @@ public:
   ProgramBuilder(dsv2_exec::VariantOp variant, ModuleOp model, int64_t routedLayers);
 
   MLIRContext *context() const { return variant->getContext(); }
-  dsv2_exec::VariantOp getVariant() const { return variant; }
   /// Pair of the target's packed layout for this element type: a contraction's operand rows are padded with
   /// zeros to a multiple of it.
   int64_t pairOf(Type element) const;
@@ -92,8 +91,10 @@ public:
 
 private:
   int64_t packing(Type element, unsigned which) const;
+  /// A name that nothing has yet: `base` with a number.
   std::string unique(StringRef base);
-  void addUsed(StringRef name, Type element, AffineExpr elements, StringRef table, bool output);
+  /// `name` itself if nothing has it yet, else with a number.
+  std::string claim(StringRef name);
 
   dsv2_exec::VariantOp variant;
   SymbolTable modelSymbols;
@@ -101,7 +102,8 @@ private:
   OpBuilder declarations; ///< before all entries, in order of first use
   OpBuilder body;
   dsv2_exec::EntryOp entry;
-  llvm::StringMap<std::string> kernelNames, weightNames;
+  llvm::StringMap<std::string> kernelNames, weightNames, tableNames;
+  std::string cacheName;
   llvm::StringMap<unsigned> taken;
 };
 

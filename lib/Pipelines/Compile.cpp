@@ -1,10 +1,16 @@
-//===- CompilePass.cpp - the whole pipeline behind one option ------------------------------------===//
+//===- Compile.cpp - the whole pipeline behind one option ----------------------------------------===//
+//
+// Options are checked before the first stage runs: a wrong one must not cost a compilation.
+//
+//===----------------------------------------------------------------------------------------------===//
 
-#include "lib/Pipelines/Compile.h"
 #include "lib/Pipelines/Passes.h"
 #include "lib/Pipelines/Registration.h"
+#include "lib/Pipelines/Stages.h"
 
 #include "dialects/DSV2/IR/DSV2.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 namespace mlir::dsv2 {
 #define GEN_PASS_DEF_COMPILEPASS
@@ -33,6 +39,10 @@ struct CompilePass : public mlir::dsv2::impl::CompilePassBase<CompilePass> {
       return signalPassFailure();
     }
     Stage reached = getStage(module);
+    if (reached < Stage::Dispatches && !module.lookupSymbol<func::FuncOp>("step")) {
+      module.emitError("expected a function @step (dsv2-translate --import-hf)");
+      return signalPassFailure();
+    }
     for (Stage stage : {Stage::Model, Stage::Dispatches, Stage::Buffers, Stage::Codegen}) {
       if (stage <= reached || stage > *last) {
         continue;
@@ -92,6 +102,9 @@ struct CompilePass : public mlir::dsv2::impl::CompilePassBase<CompilePass> {
     if (quantize != "none") {
       return refuse("quantize", quantize, "none (quantized weights are not supported yet)");
     }
+    if (!quantizeOverrides.empty()) {
+      return refuse("quantize-overrides", quantizeOverrides, "nothing (quantized weights are not supported yet)");
+    }
     if (!among(kvCache, {"", compute}) && !(compute == "auto" && among(kvCache, {"f32", "bf16"}))) {
       return refuse("kv-cache", kvCache, "the compute type (other cache types are not supported yet)");
     }
@@ -100,6 +113,9 @@ struct CompilePass : public mlir::dsv2::impl::CompilePassBase<CompilePass> {
     }
     if (!among(emulate, {"on", "off"})) {
       return refuse("emulate", emulate, "on or off");
+    }
+    if (simt != "off") {
+      return refuse("simt", simt, "off (GPU targets are not supported yet)");
     }
     if (!among(allowFallback, {"on", "off"})) {
       return refuse("allow-fallback", allowFallback, "on or off");

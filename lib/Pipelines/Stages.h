@@ -1,4 +1,4 @@
-//===- Compile.h - the stages from a model to code ---------------------------------------------===//
+//===- Stages.h - the stages from a model to code ----------------------------------------------===//
 //
 //   import -> model -> dispatches -> buffers -> codegen
 //
@@ -8,8 +8,8 @@
 //
 //===----------------------------------------------------------------------------------------------===//
 
-#ifndef DSV2_LIB_PIPELINES_COMPILE_H
-#define DSV2_LIB_PIPELINES_COMPILE_H
+#ifndef DSV2_LIB_PIPELINES_STAGES_H
+#define DSV2_LIB_PIPELINES_STAGES_H
 
 #include "mlir/Pass/PassManager.h"
 
@@ -42,9 +42,6 @@ void buildDispatchStage(OpPassManager &pm, const DispatchStageOptions &options);
 void buildBufferStage(OpPassManager &pm);
 void buildCodegenStage(OpPassManager &pm, const std::string &report);
 
-/// Registers `--dsv2-compile` and the passes of this room.
-void registerCompilePasses();
-
 } // namespace mlir::dsv2
 
-#endif // DSV2_LIB_PIPELINES_COMPILE_H
+#endif // DSV2_LIB_PIPELINES_STAGES_H

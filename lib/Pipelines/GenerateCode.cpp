@@ -66,6 +66,9 @@ LogicalResult compileBuilt(Job &job, const ::dsv2::KernelBuilderRegistry &builde
   if (!builder) {
     return job.kernel.emitOpError() << "names an unknown builder '" << name << "'";
   }
+  if (!job.kernel.getSpecAttr()) {
+    return job.kernel.emitOpError("has neither a spec nor a body");
+  }
   std::unique_ptr<::dsv2::TileEmitter> emitter = job.target->createEmitter(job.kernel.getContext());
   ::dsv2::KernelRequest request{job.kernel.getSymName(), job.kernel.getSpecAttr(), job.kernel.getLoc()};
   FailureOr<::dsv2::BuiltKernel> built = builder(request, *emitter);

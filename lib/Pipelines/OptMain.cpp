@@ -86,6 +86,15 @@ static bool parseCommandLine(int argc, char **argv, llvm::StringRef overview) {
   return false;
 }
 
+/// MLIR prints the op behind an error; ours is often the module, with all it holds. `--mlir-print-op-on-diagnostic`
+/// brings that back.
+static void keepDiagnosticsShort() {
+  auto &options = llvm::cl::getRegisteredOptions();
+  if (auto option = options.find("mlir-print-op-on-diagnostic"); option != options.end()) {
+    static_cast<llvm::cl::opt<bool> *>(option->second)->setInitialValue(false);
+  }
+}
+
 int optMain(int argc, char **argv, llvm::StringRef overview, DialectRegistry &registry) {
   llvm::InitLLVM init(argc, argv);
   llvm::cl::SetVersionPrinter(
@@ -105,6 +114,7 @@ int optMain(int argc, char **argv, llvm::StringRef overview, DialectRegistry &re
   registerMLIRContextCLOptions();
   registerPassManagerCLOptions();
   registerDefaultTimingManagerCLOptions();
+  keepDiagnosticsShort();
   if (!parseCommandLine(argc, argv, overview)) {
     return EXIT_FAILURE;
   }

@@ -8,33 +8,12 @@
 #include "lib/Checkpoint/Safetensors.h"
 #include "lib/Support/AtomicFile.h"
 #include "lib/Support/CheckedMath.h"
+#include "lib/Support/Json.h"
 #include "lib/Support/Utf8.h"
 
 #include <algorithm>
 
 namespace dsv2 {
-namespace {
-
-/// A JSON string; the input is valid UTF-8.
-std::string jsonString(std::string_view text) {
-  static const char hex[] = "0123456789abcdef";
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += "\\u00";
-      out += hex[c >> 4 & 15];
-      out += hex[c & 15];
-    } else {
-      out += c;
-    }
-  }
-  return out + "\"";
-}
-
-} // namespace
 
 std::optional<Error> writeSafetensors(const std::string &path,
                                       const std::vector<TensorToWrite> &tensors,
@@ -61,7 +40,7 @@ std::optional<Error> writeSafetensors(const std::string &path,
           findInvalidUtf8(value) != std::string::npos) {
         return Error(ErrorKind::Usage, path, ": metadata ", quote(key), " is not valid UTF-8");
       }
-      header += concat(header.back() == '{' ? "" : ",", jsonString(key), ":", jsonString(value));
+      header += concat(header.back() == '{' ? "" : ",", jsonQuote(key), ":", jsonQuote(value));
     }
     header += "}";
   }
@@ -86,7 +65,7 @@ std::optional<Error> writeSafetensors(const std::string &path,
     if (!end) {
       return refuse(tensor->name, "ends past 64 bits");
     }
-    header += concat(header.size() == 1 ? "" : ",", jsonString(tensor->name), ":{\"dtype\":\"",
+    header += concat(header.size() == 1 ? "" : ",", jsonQuote(tensor->name), ":{\"dtype\":\"",
                      dtypeName(tensor->dtype), "\",\"shape\":[");
     for (uint64_t size : tensor->shape) {
       header += concat(header.back() == '[' ? "" : ",", size);

@@ -11,6 +11,25 @@
 #include <numeric>
 
 namespace dsv2 {
+
+std::string jsonQuote(std::string_view text) {
+  static const char hex[] = "0123456789abcdef";
+  std::string out = "\"";
+  for (char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out += "\\u00";
+      out += hex[c >> 4 & 15];
+      out += hex[c & 15];
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
 namespace {
 
 /// Grows a tree; `open` holds the containers that have not ended yet, outermost

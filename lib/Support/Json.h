@@ -23,6 +23,9 @@
 
 namespace dsv2 {
 
+/// `text`, which is valid UTF-8, as a JSON string with its quotes.
+std::string jsonQuote(std::string_view text);
+
 /// Bounds on an input. Values count every scalar, array and object.
 struct JsonLimits {
   uint64_t maxBytes = 16u << 20;

@@ -11,6 +11,15 @@ using namespace mlir::dsv2;
 using namespace mlir::dsv2_exec;
 using ::dsv2::ExprOp;
 
+// The number of a symbol in a map is its number in the artifact.
+static_assert(kLaunchSymbolCount == ::dsv2::kSymbolCount &&
+              uint8_t(LaunchSymbol::Rows) == uint8_t(::dsv2::Symbol::Rows) &&
+              uint8_t(LaunchSymbol::Sequences) == uint8_t(::dsv2::Symbol::Sequences) &&
+              uint8_t(LaunchSymbol::Wanted) == uint8_t(::dsv2::Symbol::Wanted) &&
+              uint8_t(LaunchSymbol::Context) == uint8_t(::dsv2::Symbol::Context) &&
+              uint8_t(LaunchSymbol::Workers) == uint8_t(::dsv2::Symbol::Workers) &&
+              uint8_t(LaunchSymbol::Replay) == uint8_t(::dsv2::Symbol::Replay));
+
 namespace {
 
 /// Appends `expr` in postfix order.

@@ -141,4 +141,15 @@ TEST(FieldReader, RefusesWhatIsNoObject) {
             "f.json: field 'a' must be an object, found an array of 1");
 }
 
+TEST(JsonQuote, IsReadBack) {
+  std::string all = "\"\\/ \xc3\xa9";
+  for (char c = 0; c < 0x20; ++c) {
+    all += c;
+  }
+  EXPECT_EQ(jsonQuote("a\nb\"\x1f"), "\"a\\u000ab\\\"\\u001f\"");
+  Expected<Json> json = Json::parse("[" + jsonQuote(all) + "]", "f.json");
+  ASSERT_TRUE(json) << json.error().message();
+  EXPECT_EQ(*(*json->array())[0].string(), all);
+}
+
 } // namespace

@@ -6,41 +6,24 @@
 #include "tools/dsv2-run/JsonText.h"
 
 #include "lib/Support/Error.h"
+#include "lib/Support/Json.h"
 
 #include <cmath>
-#include <cstdio>
 
 using namespace dsv2;
-
-static std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      char escape[8];
-      std::snprintf(escape, sizeof(escape), "\\u%04x", static_cast<unsigned>(c));
-      out += escape;
-    } else {
-      out += c;
-    }
-  }
-  return out + "\"";
-}
 
 JsonObject &JsonObject::raw(std::string_view key, std::string_view json) {
   if (!members.empty()) {
     members += ", ";
   }
-  members += quoted(key);
+  members += jsonQuote(key);
   members += ": ";
   members += json;
   return *this;
 }
 
 JsonObject &JsonObject::text(std::string_view key, std::string_view value) {
-  return raw(key, quoted(value));
+  return raw(key, jsonQuote(value));
 }
 
 JsonObject &JsonObject::integer(std::string_view key, int64_t value) {

@@ -69,6 +69,7 @@ struct CreateVariantsPass : public mlir::dsv2::impl::CreateVariantsPassBase<Crea
       }
       made.push_back(target->getName());
       create(b, *target, context);
+      ++numVariants;
     }
   }
 

@@ -181,6 +181,7 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
         continue;
       }
       const ::dsv2::KernelSymbol &symbol = symbols[job.kernel.getSymName()];
+      ++numKernels;
       job.kernel.setOffset(symbol.offset);
       job.kernel.setSize(symbol.size);
       if (!isGeneric(job.kernel)) {
@@ -193,6 +194,7 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
     }
     variant->removeAttr("packing");
     OpBuilder b(*variant.getOps<dsv2_exec::KernelOp>().begin());
+    numBytes += image->bytes.size();
     dsv2_exec::ImageOp::create(b, variant.getLoc(), image->textBytes, image->bytes);
     return success();
   }

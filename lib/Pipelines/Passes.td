@@ -74,6 +74,7 @@ def CreateVariantsPass : Pass<"dsv2-create-variants", "::mlir::ModuleOp"> {
     Option<"maxBatch", "max-batch", "int64_t", /*default=*/"8", "most sequences of a step">,
     Option<"maxStepTokens", "max-step-tokens", "int64_t", /*default=*/"512", "most new tokens of a step">,
   ];
+  let statistics = [Statistic<"numVariants", "variants", "programs added">];
 }
 
 def GenerateCodePass : Pass<"dsv2-generate-code", "::mlir::ModuleOp"> {
@@ -95,6 +96,10 @@ def GenerateCodePass : Pass<"dsv2-generate-code", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"report", "report", "std::string", /*default=*/"\"\"", "file that lists the kernels and their code">,
+  ];
+  let statistics = [
+    Statistic<"numKernels", "kernels", "kernels compiled">,
+    Statistic<"numBytes", "bytes", "bytes of code and constants in all images">,
   ];
 }
 

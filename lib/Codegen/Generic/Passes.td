@@ -43,6 +43,13 @@ def GenericTilePass : Pass<"dsv2-generic-tile", "::mlir::func::FuncOp"> {
 
     Pre: static loop ranges; anything else is refused by name.
     Post: each linalg op handles one vector; no masks.
+
+    ```mlir
+    %r = linalg.generic ... ins(%x : tensor<137xf32>) outs(%o : tensor<137xf32>) {...}
+    // becomes
+    %a = scf.for %i = %c0 to %c128 step %c64 ... { linalg.generic ... ins(%piece : tensor<64xf32>) ... }
+    %b = linalg.generic ... ins(%rest : tensor<9xf32>) ...
+    ```
   }];
   let options = [
     Option<"tile", "tile", "int64_t", /*default=*/"64", "elements of a full piece">,
@@ -60,6 +67,14 @@ def GenericVectorizePass : Pass<"dsv2-generic-vectorize", "::mlir::func::FuncOp"
     Pre: dsv2-generic-tile ran. Post: no linalg op is left, and reductions are over one dimension.
     An op that upstream's vectorizer does not take is an error that names the op and the function:
     a generic kernel never falls back to scalar loops.
+
+    ```mlir
+    %r = linalg.generic ... ins(%x : tensor<9xf32>) outs(%o : tensor<9xbf16>) {... arith.truncf ...}
+    // becomes
+    %v = vector.transfer_read %x[%c0], %zero : tensor<9xf32>, vector<9xf32>
+    %t = arith.truncf %v : vector<9xf32> to vector<9xbf16>
+    %r = vector.transfer_write %t, %o[%c0] : vector<9xbf16>, tensor<9xbf16>
+    ```
   }];
   let dependentDialects = ["::mlir::vector::VectorDialect", "::mlir::ub::UBDialect"];
   let statistics = [Statistic<"numVectorized", "vectorized", "number of linalg ops vectorized">];
@@ -90,6 +105,13 @@ def GenericUnrollPass : Pass<"dsv2-generic-unroll", "::mlir::func::FuncOp"> {
     columns, or six expert slots, the loop costs more than its body.
 
     Pre: any function. Post: innermost loops of constant bounds that had `max-trips` trips or fewer are gone.
+
+    ```mlir
+    scf.for %i = %c0 to %c2 step %c1 { memref.store %v, %m[%i] : memref<2xf32> }
+    // becomes
+    memref.store %v, %m[%c0] : memref<2xf32>
+    memref.store %v, %m[%c1] : memref<2xf32>
+    ```
   }];
   let options = [Option<"maxTrips", "max-trips", "int64_t", /*default=*/"8", "largest trip count to unroll">];
   let statistics = [Statistic<"numUnrolled", "unrolled", "number of loops unrolled">];
@@ -107,6 +129,16 @@ def GenericTreePass : Pass<"dsv2-generic-tree", "::mlir::func::FuncOp"> {
 
     Pre: dsv2-generic-vectorize ran. Post: no math.exp, no vector.reduction of floats, and, unless `keep-bf16`,
     no arith.truncf to bf16.
+
+    ```mlir
+    %r = vector.reduction <add>, %x, %acc : vector<6xf32> into f32
+    // becomes
+    %four = vector.shuffle %x, %x [0, 1, 2, 3] : vector<6xf32>, vector<6xf32>
+    %low = vector.shuffle %four, %four [0, 1] : vector<4xf32>, vector<4xf32>
+    %high = vector.shuffle %four, %four [2, 3] : vector<4xf32>, vector<4xf32>
+    %two = arith.addf %low, %high : vector<2xf32>
+    ...
+    ```
   }];
   let options = [
     Option<"keepBF16", "keep-bf16", "bool", /*default=*/"false", "leave roundings to bf16 to the target">,

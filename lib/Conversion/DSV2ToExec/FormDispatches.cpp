@@ -56,12 +56,13 @@ ModelFacts collectFacts(func::FuncOp step) {
   return facts;
 }
 
-void writeFacts(ModuleOp module, const ModelFacts &facts) {
-  Builder b(module.getContext());
-  NamedAttrList model;
-  if (auto known = module->getAttrOfType<DictionaryAttr>(DSV2Dialect::kModelAttr)) {
-    model = NamedAttrList(known);
+LogicalResult writeFacts(ModuleOp module, const ModelFacts &facts) {
+  auto known = module->getAttrOfType<DictionaryAttr>(DSV2Dialect::kModelAttr);
+  if (!known) {
+    return module.emitError() << "expected a module attribute '" << DSV2Dialect::kModelAttr << "'";
   }
+  Builder b(module.getContext());
+  NamedAttrList model(known);
   model.set("vocab", b.getI64IntegerAttr(facts.vocab));
   model.set("hidden", b.getI64IntegerAttr(facts.hidden));
   model.set("layers", b.getI64IntegerAttr(facts.layers));
@@ -71,6 +72,7 @@ void writeFacts(ModuleOp module, const ModelFacts &facts) {
     model.set("routed_layers", b.getDenseI64ArrayAttr(facts.routedLayers));
   }
   module->setAttr(DSV2Dialect::kModelAttr, model.getDictionary(module.getContext()));
+  return success();
 }
 
 struct FormDispatchesPass : public mlir::dsv2::impl::FormDispatchesPassBase<FormDispatchesPass> {
@@ -100,7 +102,9 @@ struct FormDispatchesPass : public mlir::dsv2::impl::FormDispatchesPassBase<Form
       numDispatches += program.numDispatches;
       numKernels += program.numKernels;
     }
-    writeFacts(module, facts);
+    if (failed(writeFacts(module, facts))) {
+      return signalPassFailure();
+    }
     for (Operation &op : llvm::make_early_inc_range(module.getBody()->getOperations())) {
       if (isa<func::FuncOp, WeightsOp, PrepareOp>(op)) {
         op.erase();

@@ -86,3 +86,19 @@ module {
       max_step_tokens = 8 : i64, rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
   }
 }
+
+// -----
+
+// The facts of the model have no place to go.
+// expected-error @below {{expected a module attribute 'dsv2.model'}}
+module {
+  dsv2.weights @embed : tensor<16x8xf32> = "embed"
+  func.func @step(%tokens: tensor<?xi32>) -> tensor<?x8xf32> {
+    %we = dsv2.weight @embed : tensor<16x8xf32>
+    %x = dsv2.embed %tokens, %we : tensor<?xi32>, tensor<16x8xf32>
+    return %x : tensor<?x8xf32>
+  }
+  dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64,
+      max_step_tokens = 8 : i64, rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  }
+}

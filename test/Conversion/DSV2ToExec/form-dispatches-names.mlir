@@ -1,12 +1,11 @@
 // Weights may have the names of tables, of the cache, and of buffers: each still gets what it asks for.
 // RUN: dsv2-opt %s --dsv2-form-dispatches | FileCheck %s
 
-!cache = !dsv2.cache<1 x [8, 4] x f32>
-module {
+module attributes {dsv2.model = {eos = [], max_context = 8 : i64, name = "m", vocab = 16 : i64}} {
   dsv2.weights @tokens : tensor<16x8xf32> = "embed"
   dsv2.weights @cache : tensor<8xf32> = "norm"
   dsv2.weights @x_0 : tensor<16x8xf32> = "head"
-  func.func @step(%tokens: tensor<?xi32>, %batch: !dsv2.batch, %latent: tensor<?x8xf32>) -> (tensor<?x16xf32>, tensor<?x8xf32>) {
+  func.func @step(%tokens: tensor<?xi32>, %batch: !dsv2.batch) -> (tensor<?x16xf32>, tensor<?x8xf32>) {
     %we = dsv2.weight @tokens : tensor<16x8xf32>
     %x = dsv2.embed %tokens, %we : tensor<?xi32>, tensor<16x8xf32>
     %wn = dsv2.weight @cache : tensor<8xf32>

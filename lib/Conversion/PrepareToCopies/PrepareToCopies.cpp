@@ -133,13 +133,23 @@ private:
           }
           return x;
         })
-        .Case<CastOp>([&](CastOp o) { return evaluate(o.getX()); })
+        .Case<CastOp>([&](CastOp o) -> FailureOr<PieceTensor> {
+          FailureOr<PieceTensor> x = evaluate(o.getX());
+          // Copies convert once, from the checkpoint's type to the prepared one.
+          bool widens = getElementTypeOrSelf(o.getResult().getType()).isF32();
+          if (succeeded(x) && widens && rounded) {
+            return o.emitOpError("widens values that were rounded before: a copy converts once");
+          }
+          rounded |= !widens;
+          return x;
+        })
         .Default([](Operation *o) -> FailureOr<PieceTensor> {
           return o->emitError("is not data movement, so this weight cannot be prepared by copies");
         });
   }
 
   SymbolTable &symbols;
+  bool rounded = false; ///< a cast to bf16 has been passed
 };
 
 /// Row-major strides of a shape.

@@ -107,6 +107,7 @@ void X86Emitter::pipelineSlices(const PanelMaker &panels, ArrayRef<TileShape> sh
 
 Operand X86Emitter::stageRows(const RowsPanel &panel) {
   auto out = std::make_shared<RowsOperand>();
+  assert(panel.segments.size() == 1 && "a contraction in registers reads rows of one matrix");
   const RowsPanel::Segment &segment = panel.segments.front();
   const Matrix &matrix = segment.matrix;
   out->kind = arithmetic(matrix.element);

@@ -1,7 +1,7 @@
 //===- VerifyTest.cpp - Rules and limits of a program ---------------------===//
 //
 // Each rule of docs/artifact.md broken once on the sample, with a piece of the error that must name
-// it; each limit at its edge and one past it.
+// it. LimitsTest.cpp has the limits.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Artifact/VerifyProgram.h"
@@ -28,13 +28,6 @@ std::string errorAfter(const Change &change) {
   return error ? error->message() : "";
 }
 
-std::optional<ErrorKind> kindAfter(const Change &change) {
-  Program program = sampleProgram();
-  change(program);
-  std::optional<Error> error = verifyProgram(program);
-  return error ? std::optional<ErrorKind>(error->kind()) : std::nullopt;
-}
-
 #define REFUSES(piece, ...)                                                                        \
   {                                                                                                \
     std::string error = errorAfter([](Program &p) {                                                \
@@ -43,18 +36,6 @@ std::optional<ErrorKind> kindAfter(const Change &change) {
       __VA_ARGS__;                                                                                 \
     });                                                                                            \
     EXPECT_NE(error.find(piece), std::string::npos) << #__VA_ARGS__ << " gave: " << error;         \
-  }
-#define LIMIT_AT(edge, over, ...)                                                                  \
-  {                                                                                                \
-    auto change = [](int64_t n) {                                                                  \
-      return [n](Program &p) {                                                                     \
-        Variant &v = p.variants[0];                                                                \
-        (void)v;                                                                                   \
-        __VA_ARGS__;                                                                               \
-      };                                                                                           \
-    };                                                                                             \
-    EXPECT_EQ(errorAfter(change(edge)), "") << #__VA_ARGS__;                                       \
-    EXPECT_EQ(kindAfter(change(over)), ErrorKind::Limit) << #__VA_ARGS__;                          \
   }
 
 TEST(Verify, SampleIsValid) {
@@ -170,54 +151,6 @@ TEST(Verify, Entries) {
   REFUSES("uses arena buffer 'x' of entry 'any'", {
     v.entries.push_back(v.entries[0]);
     v.entries[1].name = "second";
-  });
-}
-
-TEST(Verify, Limits) {
-  LIMIT_AT(1 << 24, (1 << 24) + 1, v.maxContext = n;
-           v.buffers[2].elements = times(Symbol::Sequences, 1 << 24));
-  LIMIT_AT(4096, 4097, v.maxBatch = 4; p.model.layers = n);
-  LIMIT_AT(64, 65, v.caches[0].pageTokens = n);
-  LIMIT_AT(8, 9, {
-    v.weights[0].sources[0].shape.assign(size_t(n), 1);
-    v.weights[0].copies[0].dims.assign(size_t(n), {1, 0, 0});
-  });
-  LIMIT_AT(4092, 4093, v.weights[1].copies[0].expertBegin = n);
-  LIMIT_AT(512, 513, v.weights[0].name = std::string(size_t(n), 'a'));
-  LIMIT_AT(64, 65,
-           v.entries[0].steps[0].dispatch.args.assign(size_t(n), slotOf(ArgKind::Symbol, 0)));
-  LIMIT_AT(64, 65, v.entries[0].guard.assign(size_t(n), constant(0)));
-  LIMIT_AT(256 << 20, (256 << 20) + 1, v.kernels[0].scratchBytes = uint64_t(n));
-  LIMIT_AT(64, 65, {
-    Variant first = p.variants[0];
-    first.image = Image();
-    first.kernels[0] = first.kernels[1];
-    p.variants.clear();
-    for (int64_t i = 0; i < n; ++i) {
-      p.variants.push_back(sampleProgram().variants[0]);
-      p.variants.back().name = "v" + std::to_string(i);
-    }
-  });
-  // 16 TiB of prepared weights, of which the sample's experts take 1536 bytes.
-  LIMIT_AT((int64_t(1) << 40) - 96, (int64_t(1) << 40) - 95, {
-    p.model.layers = 4096;
-    v.weights[0].layers = {0, 8, 1, false};
-    v.weights[0].elements = n;
-    v.entries[0].steps[0].dispatch.args[1] = slotOf(ArgKind::Weight, 0, 0, 0);
-  });
-  // 1M tensors: 2 sources for each of 128 layers and 4096 experts are 2^20.
-  LIMIT_AT(128, 129, {
-    p.model.layers = 4096;
-    Weight &w = v.weights[1];
-    w.layers = {0, n, 1, false};
-    w.elements = 8192;
-    for (WeightCopy &copy : w.copies) {
-      copy = {copy.source, 0, 0, {}, 0, 4096, 1};
-    }
-    v.weights.erase(v.weights.begin());
-    v.entries[0].steps.resize(1);
-    v.entries[0].steps[0].dispatch.args[1] = slotOf(ArgKind::Weight, 0);
-    v.buffers[0].liveEnd = 1;
   });
 }
 

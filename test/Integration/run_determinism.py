@@ -64,6 +64,19 @@ def logits_tests(suite, logits, name):
     suite.test(f"{name}: prepared in memory", lambda: logits.compare([1], "--cache-dir", "none", "--trust-code"))
 
 
+def tiers_agree(suite, compute, tokens):
+    """Every tier, run or emulated, sums in the same order: one set of bits."""
+    tiers = ["x86-64-v3", "x86-64-v4-bf16", "x86-64-v4-bf16:emulated"]
+    artifact = suite.artifact(TRAINED, f"targets={','.join(tiers)} compute={compute}")
+    path, found = suite.work / "logits.safetensors", {}
+    for tier in tiers:
+        if not missing_flags(tier):
+            suite.tool("dsv2-run", artifact, "--weights", TRAINED, "--tier", tier, "--tokens", ids(tokens), "--logits",
+                       path, "--chunk", 200)
+            found.setdefault(path.read_bytes(), []).append(tier)
+    return len(found) == 1, f"groups that agree: {list(found.values())}"
+
+
 def fresh_artifact(suite, directory, name, options, *opt_flags, environment=None, cwd=None):
     """Compiles anew, each command with these circumstances."""
     path = suite.work / f"{name}.dsv2"
@@ -155,6 +168,7 @@ def main():
             suite.test(f"{name}: 600 tokens whole and one by one", lambda x=long: x.compare([0], "--chunk", 1))
     for compute in ("f32", "bf16"):
         logits_tests(suite, Logits(suite, GOLDEN / "odd", compute, tiers[-1], small), f"odd in {compute} on {tiers[-1]}")
+        suite.test(f"tiers agree in {compute}", lambda c=compute: tiers_agree(suite, c, heldout[2000:2300]))
     artifact_tests(suite)
     return suite.finish()
 

@@ -216,8 +216,8 @@ LogicalResult GreedyAttr::verifyExperts(function_ref<InFlightDiagnostic()> emitE
   return success();
 }
 
-LogicalResult GroupLimitedAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t groups,
-                                       int64_t keep, int64_t topK) {
+static LogicalResult verifyGroups(function_ref<InFlightDiagnostic()> emitError, int64_t groups,
+                                  int64_t keep, int64_t topK) {
   if (groups < 1) {
     return emitError() << "groups is " << groups << ", expected at least 1";
   }
@@ -230,15 +230,44 @@ LogicalResult GroupLimitedAttr::verify(function_ref<InFlightDiagnostic()> emitEr
   return success();
 }
 
+/// The groups are of equal size, and those kept hold top_k experts.
+static LogicalResult verifyGroupsOf(function_ref<InFlightDiagnostic()> emitError, int64_t experts,
+                                    GateMethodInterface method) {
+  if (experts % method.getGroups() != 0) {
+    return emitError() << experts << " experts do not divide into " << method.getGroups()
+                       << " groups";
+  }
+  int64_t reachable = experts / method.getGroups() * method.getKeep();
+  if (method.getTopK() > reachable) {
+    return emitError() << "top_k is " << method.getTopK() << ", expected at most the " << reachable
+                       << " experts of " << method.getKeep() << " groups";
+  }
+  return success();
+}
+
+LogicalResult GroupLimitedAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t groups,
+                                       int64_t keep, int64_t topK) {
+  return verifyGroups(emitError, groups, keep, topK);
+}
+
 LogicalResult GroupLimitedAttr::verifyExperts(function_ref<InFlightDiagnostic()> emitError,
                                               int64_t experts) const {
-  if (experts % getGroups() != 0) {
-    return emitError() << experts << " experts do not divide into " << getGroups() << " groups";
+  return verifyGroupsOf(emitError, experts, *this);
+}
+
+LogicalResult NoauxTCAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t groups,
+                                  int64_t keep, int64_t topK) {
+  return verifyGroups(emitError, groups, keep, topK);
+}
+
+LogicalResult NoauxTCAttr::verifyExperts(function_ref<InFlightDiagnostic()> emitError,
+                                         int64_t experts) const {
+  if (failed(verifyGroupsOf(emitError, experts, *this))) {
+    return failure();
   }
-  int64_t reachable = experts / getGroups() * getKeep();
-  if (getTopK() > reachable) {
-    return emitError() << "top_k is " << getTopK() << ", expected at most the " << reachable
-                       << " experts of " << getKeep() << " groups";
+  if (experts / getGroups() < 2) {
+    return emitError() << experts << " experts in " << getGroups()
+                       << " groups, expected at least 2 in each";
   }
   return success();
 }

@@ -121,6 +121,9 @@ def DSV2_GateMethodInterface : AttrInterface<"GateMethodInterface"> {
     InterfaceMethod<"experts chosen for each token", "int64_t", "getTopK">,
     InterfaceMethod<"groups that the experts are divided into (1: none)", "int64_t", "getGroups">,
     InterfaceMethod<"groups kept before experts are chosen", "int64_t", "getKeep">,
+    InterfaceMethod<"scores are sigmoids, and choices are corrected by the gate's bias; otherwise "
+                    "scores are a softmax and there is no bias", "bool", "correctsByBias", (ins), "",
+                    "return false;">,
     InterfaceMethod<"checks the method against the number of experts", "::llvm::LogicalResult",
       "verifyExperts", (ins "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError,
                             "int64_t":$experts)>,
@@ -149,6 +152,24 @@ def DSV2_GroupLimitedAttr : DSV2_Attr<"GroupLimited", "group_limited",
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
+    ::llvm::LogicalResult
+    verifyExperts(::llvm::function_ref<::mlir::InFlightDiagnostic()> emitError, int64_t experts) const;
+  }];
+}
+
+def DSV2_NoauxTCAttr : DSV2_Attr<"NoauxTC", "noaux_tc",
+                                 [DSV2_GateMethodInterface]> {
+  let summary = "sigmoid, the best `keep` of `groups` by their two largest, then top_k within them";
+  let description = [{
+    DeepSeek-V3's routing without an auxiliary loss (arXiv:2412.19437, section 2.1.2). Groups and
+    experts are compared by score + bias; a group counts the sum of its two largest, so it has at
+    least two experts.
+  }];
+  let parameters = (ins "int64_t":$groups, "int64_t":$keep, "int64_t":$top_k);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    bool correctsByBias() const { return true; }
     ::llvm::LogicalResult
     verifyExperts(::llvm::function_ref<::mlir::InFlightDiagnostic()> emitError, int64_t experts) const;
   }];

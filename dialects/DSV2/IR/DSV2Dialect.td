@@ -69,6 +69,11 @@ class DSV2_WeightOf<int rank> : Type<
 def DSV2_Weight1 : DSV2_WeightOf<1>;
 def DSV2_Weight2 : DSV2_WeightOf<2>;
 def DSV2_Weight3 : DSV2_WeightOf<3>;
+def DSV2_Weight1F32 : Type<
+    And<[CPred<"::mlir::dsv2::isWeightType($_self, 1)">,
+         SubstLeaves<"$_self", "::llvm::cast<::mlir::ShapedType>($_self).getElementType()",
+                     F32.predicate>]>,
+    "a weight of rank 1 (static shape, f32)", "::mlir::RankedTensorType">;
 // Rank -1: any rank.
 def DSV2_WeightAny : Type<
     And<[CPred<"::mlir::dsv2::isWeightType($_self, -1)">,

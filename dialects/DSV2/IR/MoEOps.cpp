@@ -21,14 +21,29 @@ LogicalResult GateOp::inferReturnTypes(MLIRContext *context, std::optional<Locat
   }
   types.push_back(rowsOf(context, {method.getTopK()}));
   types.push_back(rowsOf(IntegerType::get(context, 32), {method.getTopK()}));
-  return check.equal("the weight's input width", dim(adaptor.getWeight(), 1),
-                     dim(adaptor.getX(), 1), "the width of x");
+  if (failed(check.equal("the weight's input width", dim(adaptor.getWeight(), 1),
+                         dim(adaptor.getX(), 1), "the width of x"))) {
+    return failure();
+  }
+  Value bias = adaptor.getBias();
+  if (!bias) {
+    return success();
+  }
+  if (failed(check.weight("the bias", bias, 1))) {
+    return failure();
+  }
+  return check.equal("the width of the bias", dim(bias, 0), dim(adaptor.getWeight(), 0),
+                     "the experts of the weight");
 }
 
 LogicalResult GateOp::verify() {
   if (!getScale().isFinite() || getScale().isNegative() || getScale().isZero()) {
     return emitOpError("scale is ")
            << getScale().convertToDouble() << ", expected a positive number";
+  }
+  if (getMethod().correctsByBias() != static_cast<bool>(getBias())) {
+    return emitOpError() << getMethod()
+                         << (getBias() ? " takes no bias" : " expects a bias of every expert");
   }
   return getMethod().verifyExperts([&] { return emitOpError(); }, dim(getWeight(), 0));
 }

@@ -17,17 +17,24 @@ def DSV2_GateOp : DSV2_StepOp<"gate"> {
     and k > 1 the weights of a token are divided by their sum + 1e-20, else they are multiplied by
     `scale`.
 
+    A method that corrects by a bias (`noaux_tc`) has sigmoid for softmax and an operand `bias` [E]
+    f32. The bias moves the choice only: weights are the scores without it. With `normalize` they
+    are divided by their sum + 1e-20 whatever k is, and they are always multiplied by `scale`.
+
     ```mlir
     %weights, %ids = dsv2.gate %h, %w by #dsv2.greedy<top_k = 6> scale 1.0
         : tensor<?x2048xf32>, tensor<64x2048xf32>
+    %weights, %ids = dsv2.gate %h, %w bias %b
+        by #dsv2.noaux_tc<groups = 8, keep = 4, top_k = 8> normalize scale 2.5
+        : tensor<?x7168xf32>, tensor<256x7168xf32>, tensor<256xf32>
     ```
   }];
-  let arguments = (ins DSV2_Rows2F32:$x, DSV2_Weight2:$weight, DSV2_GateMethodInterface:$method,
-                       UnitAttr:$normalize, F64Attr:$scale);
+  let arguments = (ins DSV2_Rows2F32:$x, DSV2_Weight2:$weight, Optional<DSV2_Weight1F32>:$bias,
+                       DSV2_GateMethodInterface:$method, UnitAttr:$normalize, F64Attr:$scale);
   let results = (outs DSV2_Rows2F32:$weights, DSV2_Ids:$ids);
   let assemblyFormat = [{
-    $x `,` $weight `by` $method (`normalize` $normalize^)? `scale` custom<Real>($scale) attr-dict
-    `:` type($x) `,` type($weight)
+    $x `,` $weight (`bias` $bias^)? `by` $method (`normalize` $normalize^)?
+    `scale` custom<Real>($scale) attr-dict `:` type($x) `,` type($weight) (`,` type($bias)^)?
   }];
   let hasVerifier = 1;
 }

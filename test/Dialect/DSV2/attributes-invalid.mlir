@@ -101,6 +101,24 @@ func.func private @f() attributes {r = #method}
 
 // -----
 
+// expected-error @below {{groups is 0, expected at least 1}}
+#method = #dsv2.noaux_tc<groups = 0, keep = 1, top_k = 1>
+func.func private @f() attributes {r = #method}
+
+// -----
+
+// expected-error @below {{keep is 3, expected 1 to the 2 groups}}
+#method = #dsv2.noaux_tc<groups = 2, keep = 3, top_k = 1>
+func.func private @f() attributes {r = #method}
+
+// -----
+
+// expected-error @below {{top_k is 0, expected at least 1}}
+#method = #dsv2.noaux_tc<groups = 2, keep = 1, top_k = 0>
+func.func private @f() attributes {r = #method}
+
+// -----
+
 // expected-error @below {{range 3 to 3, expected 0 or more, and an end (excluded) above the begin}}
 #range = #dsv2.range<3 to 3>
 func.func private @f() attributes {r = #range}

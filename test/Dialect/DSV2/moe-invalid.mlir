@@ -44,6 +44,70 @@ func.func @f(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>) {
 
 // -----
 
+func.func @f(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>, %b: tensor<4xf32>) {
+  // expected-error @below {{4 experts do not divide into 3 groups}}
+  %a, %i = dsv2.gate %x, %w bias %b by #dsv2.noaux_tc<groups = 3, keep = 1, top_k = 1> scale 1.0
+      : tensor<?x8xf32>, tensor<4x8xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>, %b: tensor<4xf32>) {
+  // expected-error @below {{top_k is 3, expected at most the 2 experts of 1 groups}}
+  %a, %i = dsv2.gate %x, %w bias %b by #dsv2.noaux_tc<groups = 2, keep = 1, top_k = 3> scale 1.0
+      : tensor<?x8xf32>, tensor<4x8xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>, %b: tensor<4xf32>) {
+  // A group counts its two best experts.
+  // expected-error @below {{4 experts in 4 groups, expected at least 2 in each}}
+  %a, %i = dsv2.gate %x, %w bias %b by #dsv2.noaux_tc<groups = 4, keep = 2, top_k = 2> scale 1.0
+      : tensor<?x8xf32>, tensor<4x8xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>) {
+  // expected-error @below {{#dsv2.noaux_tc<groups = 2, keep = 1, top_k = 2> expects a bias of every expert}}
+  %a, %i = dsv2.gate %x, %w by #dsv2.noaux_tc<groups = 2, keep = 1, top_k = 2> scale 1.0
+      : tensor<?x8xf32>, tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>, %b: tensor<4xf32>) {
+  // expected-error @below {{#dsv2.greedy<top_k = 2> takes no bias}}
+  %a, %i = dsv2.gate %x, %w bias %b by #dsv2.greedy<top_k = 2> scale 1.0
+      : tensor<?x8xf32>, tensor<4x8xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>, %b: tensor<5xf32>) {
+  // expected-error @below {{the width of the bias is 5, expected 4 (the experts of the weight)}}
+  %a, %i = dsv2.gate %x, %w bias %b by #dsv2.noaux_tc<groups = 2, keep = 1, top_k = 2> scale 1.0
+      : tensor<?x8xf32>, tensor<4x8xf32>, tensor<5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>, %b: tensor<4xbf16>) {
+  // expected-error @below {{operand #2 must be a weight of rank 1 (static shape, f32), but got 'tensor<4xbf16>'}}
+  %a, %i = dsv2.gate %x, %w bias %b by #dsv2.noaux_tc<groups = 2, keep = 1, top_k = 2> scale 1.0
+      : tensor<?x8xf32>, tensor<4x8xf32>, tensor<4xbf16>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>) {
   // expected-error @below {{scale is 0.000000e+00, expected a positive number}}
   %a, %i = dsv2.gate %x, %w by #dsv2.greedy<top_k = 2> scale 0.0 : tensor<?x8xf32>, tensor<4x8xf32>

@@ -18,6 +18,8 @@ module attributes {dsv2.stage = "import",
   dsv2.weights @kv_b layers 0 to 2 : tensor<32x6xf32> = "l.{l}.kv_b"
   // CHECK: dsv2.weights @gates layers 1 to 4 step 2 experts 0 to 4 : tensor<3x8xf32> = "l.{l}.e.{e}.g"
   dsv2.weights @gates layers 1 to 4 step 2 experts 0 to 4 : tensor<3x8xf32> = "l.{l}.e.{e}.g"
+  // CHECK: dsv2.weights @gate_bias layers 1 to 4 step 2 : tensor<4xf32> = "l.{l}.b"
+  dsv2.weights @gate_bias layers 1 to 4 step 2 : tensor<4xf32> = "l.{l}.b"
 
   // CHECK: dsv2.prepare @q_latent layers %[[L:.*]] = 0 to 2 : tensor<2x6x8xbf16> {
   // CHECK:   %[[W:.*]] = dsv2.weight @kv_b[%[[L]]] : tensor<32x6xf32>
@@ -115,6 +117,11 @@ module attributes {dsv2.stage = "import",
       // CHECK: dsv2.gate %[[H]], %{{.*}} by #dsv2.greedy<top_k = 2> normalize scale 0.125 :
       %ws2, %ids2 = dsv2.gate %h, %w by #dsv2.greedy<top_k = 2> normalize scale 0.125
           : tensor<?x8xf32>, tensor<4x8xf32>
+      // CHECK: %[[BIAS:.*]] = dsv2.weight @gate_bias[%[[L]]] : tensor<4xf32>
+      %bias = dsv2.weight @gate_bias[%l] : tensor<4xf32>
+      // CHECK: dsv2.gate %[[H]], %{{.*}} bias %[[BIAS]] by #dsv2.noaux_tc<groups = 2, keep = 1, top_k = 2> normalize scale 2.5 : tensor<?x8xf32>, tensor<4x8xf32>, tensor<4xf32>
+      %ws3, %ids3 = dsv2.gate %h, %w bias %bias by #dsv2.noaux_tc<groups = 2, keep = 1, top_k = 2>
+          normalize scale 2.5 : tensor<?x8xf32>, tensor<4x8xf32>, tensor<4xf32>
       // CHECK: dsv2.routed_experts %[[H]], %{{.*}}, %{{.*}}, %[[GATES]], %[[GATES]], %{{.*}} : tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xi32>, tensor<4x3x8xf32>, tensor<4x3x8xf32>, tensor<4x8x3xf32>
       %a = dsv2.routed_experts %h, %ws, %ids, %gates, %gates, %downs
           : tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xi32>, tensor<4x3x8xf32>, tensor<4x3x8xf32>,

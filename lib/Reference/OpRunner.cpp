@@ -177,6 +177,9 @@ LogicalResult OpRunner::runGate(ir::GateOp gateOp) {
   auto method = gateOp.getMethod();
   GateSpec spec{method.getTopK(), method.getGroups(), method.getKeep(), gateOp.getNormalize(),
                 gateOp.getScale().convertToDouble()};
+  if (gateOp.getBias()) {
+    spec.bias = &tensor(gateOp.getBias());
+  }
   const Tensor &weight = tensor(gateOp.getWeight());
   int64_t layer = interpreter.currentLayer;
   if (auto source = gateOp.getWeight().getDefiningOp<ir::WeightOp>()) {

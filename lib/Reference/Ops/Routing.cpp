@@ -1,4 +1,4 @@
-//===- Routing.cpp - The softmax gates ------------------------------------===//
+//===- Routing.cpp - Choice of experts ------------------------------------===//
 //
 // Masked experts get -inf, never 0: a zero could still win against nothing.
 //
@@ -9,6 +9,7 @@
 #include "lib/Reference/Ops/Linear.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -25,15 +26,19 @@ std::vector<int64_t> topIndices(const double *values, int64_t size, int64_t coun
   return order;
 }
 
-/// Sets the scores of all but the best groups to -inf.
-static void keepBestGroups(std::vector<double> &scores, int64_t groups, int64_t keep) {
-  int64_t size = int64_t(scores.size()) / groups;
-  std::vector<double> best(groups);
-  for (int64_t g = 0; g < groups; ++g) {
-    best[g] = *std::max_element(scores.begin() + g * size, scores.begin() + (g + 1) * size);
+/// Sets the scores of all but the best groups to -inf. A group counts the sum of
+/// its `counted` best scores.
+static void keepBestGroups(std::vector<double> &scores, const GateSpec &spec, int64_t counted) {
+  int64_t size = int64_t(scores.size()) / spec.groups;
+  std::vector<double> best(spec.groups);
+  for (int64_t g = 0; g < spec.groups; ++g) {
+    const double *group = scores.data() + g * size;
+    for (int64_t i : topIndices(group, size, counted)) {
+      best[g] += group[i];
+    }
   }
-  std::vector<bool> kept(groups);
-  for (int64_t g : topIndices(best.data(), groups, keep)) {
+  std::vector<bool> kept(spec.groups);
+  for (int64_t g : topIndices(best.data(), spec.groups, spec.keep)) {
     kept[g] = true;
   }
   for (int64_t e = 0; e < int64_t(scores.size()); ++e) {
@@ -46,27 +51,36 @@ static void keepBestGroups(std::vector<double> &scores, int64_t groups, int64_t 
 GateResult gate(const Tensor &x, const Tensor &w, const GateSpec &spec, const IntTensor *replay) {
   int64_t experts = w.rows();
   assert(experts % spec.groups == 0 && "groups of equal size");
+  assert((!spec.bias || int64_t(spec.bias->values.size()) == experts) && "a bias of every expert");
   Tensor scores = linear(x, w);
   GateResult result{Tensor({x.rows(), spec.topK}), IntTensor({x.rows(), spec.topK})};
   for (int64_t t = 0; t < x.rows(); ++t) {
     double *row = scores.row(t);
-    softmax(row, experts);
+    if (spec.bias) {
+      std::transform(row, row + experts, row, [](double v) { return 1 / (1 + std::exp(-v)); });
+    } else {
+      softmax(row, experts);
+    }
     std::vector<int64_t> chosen;
     if (replay) {
       chosen.assign(replay->row(t), replay->row(t) + spec.topK);
     } else {
       std::vector<double> choice(row, row + experts);
-      keepBestGroups(choice, spec.groups, spec.keep);
+      for (int64_t e = 0; spec.bias && e < experts; ++e) {
+        choice[e] += spec.bias->values[e];
+      }
+      keepBestGroups(choice, spec, spec.bias ? 2 : 1);
       chosen = topIndices(choice.data(), experts, spec.topK);
     }
     double sum = 0;
     for (int64_t id : chosen) {
       sum += row[id];
     }
-    bool normalize = spec.normalize && spec.topK > 1;
+    bool normalize = spec.normalize && (spec.topK > 1 || spec.bias);
+    double factor = normalize && !spec.bias ? 1.0 : spec.scale;
     for (int64_t k = 0; k < spec.topK; ++k) {
       double score = row[chosen[k]];
-      result.weights.row(t)[k] = normalize ? score / (sum + 1e-20) : score * spec.scale;
+      result.weights.row(t)[k] = (normalize ? score / (sum + 1e-20) : score) * factor;
       result.ids.row(t)[k] = chosen[k];
     }
   }

@@ -1,6 +1,7 @@
-//===- Routing.h - The softmax gates ----------------------------*- C++ -*-===//
+//===- Routing.h - Choice of experts ----------------------------*- C++ -*-===//
 //
-// Greedy and group-limited greedy routing of DeepSeek-V2.
+// Greedy and group-limited greedy routing of DeepSeek-V2; DeepSeek-V3's, which
+// corrects choices by a bias.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_REFERENCE_OPS_ROUTING_H
@@ -20,6 +21,10 @@ struct GateSpec {
   /// are divided by their sum + 1e-20, otherwise multiplied by `scale`.
   bool normalize = false;
   double scale = 1.0;
+  /// [experts] (noaux_tc): scores are sigmoids, and choices compare score + bias;
+  /// a group counts the sum of its two best, so it has two. Weights are scores
+  /// without the bias, divided if `normalize`, and always multiplied by `scale`.
+  const Tensor *bias = nullptr;
 };
 
 struct GateResult {
@@ -27,7 +32,7 @@ struct GateResult {
   IntTensor ids;  ///< [T, k], best first
 };
 
-/// softmax(x w^T), group limit, top-k. Ties go to the lowest index. With
+/// softmax or sigmoid of x w^T, group limit, top-k. Ties go to the lowest index. With
 /// `replay` [T, k] those experts are taken, and weighted, as if chosen.
 GateResult gate(const Tensor &x, const Tensor &w, const GateSpec &spec,
                 const IntTensor *replay = nullptr);

@@ -3,7 +3,8 @@
 // A row's logits are looked at in chunks of one vector (targets split it). The groups that may be
 // chosen from are copied to scratch as whole chunks, padded by -inf, in ascending order; then each
 // choice is one pass that keeps, per lane, the first place of the largest value, and one reduction
-// over lanes.
+// over lanes. What is compared are the logits themselves, or, with sigmoid, scratch that holds a
+// row's sigmoids with the bias added.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Codegen/GateTopK.h"
@@ -16,6 +17,7 @@
 #include "llvm/Support/MathExtras.h"
 
 #include <limits>
+#include <tuple>
 
 using namespace mlir;
 
@@ -28,7 +30,7 @@ constexpr int64_t kNowhere = std::numeric_limits<int32_t>::max();
 
 struct GateSpec {
   int64_t experts, topK, groups, keep, shared;
-  bool normalize;
+  bool sigmoid, normalize;
   double scale;
 
   int64_t slots() const { return topK + shared; }
@@ -42,14 +44,18 @@ public:
   BuiltKernel build();
 
 private:
-  Value chunk(Value at, int64_t width);
+  Value chunkOf(Value memory, Value at, int64_t width);
+  Value chunk(Value at, int64_t width) { return chunkOf(compared, k.add(first, at), width); }
   Value larger(Value x, Value y);
   Value largest(Value vector);
-  Value foldChunks(Value base, int64_t count, Value init,
+  Value foldChunks(Value from, int64_t count, Value init,
                    function_ref<Value(Value sum, Value chunk)> step);
   Value firstOfLargest(Value memory, Value chunks);
   Value exponential(Value chunk);
   void row(Value t);
+  void softmax();
+  void sigmoids();
+  Value sumOfTwoLargest(Value from);
   void scoreGroups();
   void keepGroups();
   Value collect();
@@ -62,10 +68,12 @@ private:
   GateSpec spec;
   KernelCode k;
   Type chunkF32, chunkI32;
-  Value logits, weights, ids, recorded, replaying;
+  Value logits, weights, ids, recorded, replaying, bias;
   Value candidates, firstIds, scores, kept, chosen; // scratch
+  Value plain, corrected;                           // scratch of sigmoid: without and with bias
   Value lanes, nothing, zero;                       // 0..15, -inf in every lane, index 0
   Value base, maximum, total; // of the row: its first logit, softmax's maximum and sum
+  Value compared, first;      // what choices compare: its memory, where the row begins
 };
 
 } // namespace
@@ -83,6 +91,11 @@ GateCode::GateCode(const KernelRequest &request, const GateSpec &spec, ArrayRef<
   scores = k.scratch(k.f32, llvm::alignTo(spec.groups, kChunk));
   kept = k.scratch(k.i32, spec.groups);
   chosen = k.scratch(k.f32, llvm::alignTo(spec.topK, kChunk));
+  if (spec.sigmoid) {
+    bias = k.slot(5);
+    plain = k.scratch(k.f32, llvm::alignTo(spec.experts, kChunk));
+    corrected = k.scratch(k.f32, llvm::alignTo(spec.experts, kChunk));
+  }
   SmallVector<int32_t> numbers(kChunk);
   for (int64_t i = 0; i < kChunk; ++i) {
     numbers[i] = i;
@@ -92,9 +105,9 @@ GateCode::GateCode(const KernelRequest &request, const GateSpec &spec, ArrayRef<
   zero = k.constant(0);
 }
 
-// `width` logits from `at`; the lanes after them are -inf.
-Value GateCode::chunk(Value at, int64_t width) {
-  Value part = k.loadVector(logits, at, width);
+// `width` values from `at`; the lanes after them are -inf.
+Value GateCode::chunkOf(Value memory, Value at, int64_t width) {
+  Value part = k.loadVector(memory, at, width);
   return width == kChunk
              ? part
              : Value(vector::InsertStridedSliceOp::create(
@@ -120,17 +133,17 @@ Value GateCode::largest(Value vector) {
   return vector::ExtractOp::create(k.b, k.loc, vector, 0);
 }
 
-// Folds `count` logits from `base` chunk by chunk.
-Value GateCode::foldChunks(Value base, int64_t count, Value init,
+// Folds `count` compared values from `from` (counted in the row) chunk by chunk.
+Value GateCode::foldChunks(Value from, int64_t count, Value init,
                            function_ref<Value(Value, Value)> step) {
   int64_t whole = count / kChunk * kChunk;
   Value sum = init;
   if (whole > 0) {
     sum = k.loop(zero, k.constant(whole), kChunk, {sum}, [&](Value at, ValueRange carried) {
-      return KernelCode::Values{step(carried[0], chunk(k.add(base, at), kChunk))};
+      return KernelCode::Values{step(carried[0], chunk(k.add(from, at), kChunk))};
     })[0];
   }
-  return whole < count ? step(sum, chunk(k.add(base, whole), count - whole)) : sum;
+  return whole < count ? step(sum, chunk(k.add(from, whole), count - whole)) : sum;
 }
 
 // The first place (i32) of the largest value in `chunks` chunks, which is then replaced by -inf.
@@ -162,15 +175,49 @@ Value GateCode::exponential(Value values) {
   return math::ExpOp::create(k.b, k.loc, shifted);
 }
 
-// scores[g] = the group's maximum.
+// The sum of a group's two largest values: the two of each lane, then of all lanes.
+Value GateCode::sumOfTwoLargest(Value from) {
+  // Of x >= below and one more value: the two largest.
+  auto merge = [&](Value x, Value below, Value y) {
+    Value isLarger = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGT, y, x);
+    Value smaller = arith::SelectOp::create(k.b, k.loc, isLarger, x, y);
+    return std::pair(Value(arith::SelectOp::create(k.b, k.loc, isLarger, y, x)),
+                     larger(smaller, below));
+  };
+  Value best = nothing, second = nothing;
+  for (int64_t at = 0; at < spec.groupSize(); at += kChunk) {
+    int64_t width = std::min(kChunk, spec.groupSize() - at);
+    std::tie(best, second) = merge(best, second, chunk(k.add(from, at), width));
+  }
+  for (int64_t width = kChunk / 2; width >= 1; width /= 2) {
+    SmallVector<int64_t> low, high;
+    for (int64_t i = 0; i < width; ++i) {
+      low.push_back(i);
+      high.push_back(width + i);
+    }
+    auto half = [&](Value whole, ArrayRef<int64_t> picked) -> Value {
+      return vector::ShuffleOp::create(k.b, k.loc, whole, whole, picked);
+    };
+    Value seconds = larger(half(second, low), half(second, high));
+    std::tie(best, second) = merge(half(best, low), seconds, half(best, high));
+  }
+  return k.add(Value(vector::ExtractOp::create(k.b, k.loc, best, 0)),
+               Value(vector::ExtractOp::create(k.b, k.loc, second, 0)));
+}
+
+// scores[g] = the group's maximum, or the sum of its two largest.
 void GateCode::scoreGroups() {
   int64_t padded = llvm::alignTo(spec.groups, kChunk);
   k.store(nothing, scores, k.constant(padded - kChunk));
   k.loop(zero, k.constant(spec.groups), [&](Value group) {
-    Value from = k.add(base, k.mul(group, spec.groupSize()));
-    Value best = foldChunks(from, spec.groupSize(), nothing,
-                            [&](Value sum, Value values) { return larger(values, sum); });
-    k.store(largest(best), scores, group);
+    Value from = k.mul(group, spec.groupSize());
+    if (spec.sigmoid) {
+      k.store(sumOfTwoLargest(from), scores, group);
+    } else {
+      Value best = foldChunks(from, spec.groupSize(), nothing,
+                              [&](Value sum, Value values) { return larger(values, sum); });
+      k.store(largest(best), scores, group);
+    }
     k.store(k.constant(k.i32, 0), kept, group);
   });
 }
@@ -190,7 +237,7 @@ Value GateCode::collect() {
     for (int64_t i = 0; i < spec.groupChunks(); ++i) {
       int64_t width = std::min(kChunk, spec.groupSize() - i * kChunk);
       Value to = k.add(cursor, i);
-      k.store(chunk(k.add(k.add(base, firstId), i * kChunk), width), candidates, k.mul(to, kChunk));
+      k.store(chunk(k.add(firstId, i * kChunk), width), candidates, k.mul(to, kChunk));
       k.store(k.toI32(k.add(firstId, i * kChunk)), firstIds, to);
     }
     return k.add(cursor, spec.groupChunks());
@@ -213,7 +260,8 @@ Value GateCode::collect() {
 
 void GateCode::take(Value t, Value slot, Value expert) {
   k.store(k.toI32(expert), ids, k.add(k.mul(t, spec.slots()), slot));
-  k.store(k.load(logits, k.add(base, expert)), chosen, slot);
+  Value score = spec.sigmoid ? k.load(plain, expert) : k.load(logits, k.add(base, expert));
+  k.store(score, chosen, slot);
 }
 
 void GateCode::choose(Value t, Value chunks) {
@@ -235,14 +283,17 @@ void GateCode::replay(Value t) {
 
 void GateCode::writeWeights(Value t) {
   Value to = k.mul(t, spec.slots());
-  Value sum = k.broadcast(total, kChunk);
   SmallVector<Value> parts;
   for (int64_t at = 0; at < spec.topK; at += kChunk) {
-    Value power = exponential(k.loadVector(chosen, k.constant(at), kChunk));
-    parts.push_back(arith::DivFOp::create(k.b, k.loc, power, sum));
+    Value score = k.loadVector(chosen, k.constant(at), kChunk);
+    if (!spec.sigmoid) {
+      score = arith::DivFOp::create(k.b, k.loc, exponential(score), k.broadcast(total, kChunk));
+    }
+    parts.push_back(score);
   }
-  if (spec.normalize && spec.topK > 1) {
-    // Lanes past top_k hold exp(-inf) = 0.
+  bool normalize = spec.normalize && (spec.topK > 1 || spec.sigmoid);
+  if (normalize) {
+    // Lanes past top_k hold 0.
     Value all = k.constant(chunkF32, 0.0);
     for (Value part : parts) {
       all = k.add(all, part);
@@ -252,7 +303,8 @@ void GateCode::writeWeights(Value t) {
     for (Value &part : parts) {
       part = arith::DivFOp::create(k.b, k.loc, part, below);
     }
-  } else if (spec.scale != 1.0) {
+  }
+  if ((!normalize || spec.sigmoid) && spec.scale != 1.0) {
     for (Value &part : parts) {
       part = k.mul(part, k.constant(chunkF32, spec.scale));
     }
@@ -275,23 +327,59 @@ void GateCode::writeShared(Value t) {
   }
 }
 
-void GateCode::row(Value t) {
-  base = k.mul(t, spec.experts);
+// The maximum of the row's logits, and the sum of their exponentials. After scoreGroups.
+void GateCode::softmax() {
   if (spec.groups > 1) {
-    scoreGroups();
     Value best = nothing;
     for (int64_t at = 0; at < spec.groups; at += kChunk) {
       best = larger(k.loadVector(scores, k.constant(at), kChunk), best);
     }
     maximum = largest(best);
   } else {
-    maximum = largest(foldChunks(base, spec.experts, nothing,
+    maximum = largest(foldChunks(zero, spec.experts, nothing,
                                  [&](Value sum, Value values) { return larger(values, sum); }));
   }
   Value powers =
-      foldChunks(base, spec.experts, k.constant(chunkF32, 0.0),
+      foldChunks(zero, spec.experts, k.constant(chunkF32, 0.0),
                  [&](Value sum, Value values) { return k.add(sum, exponential(values)); });
   total = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, powers);
+}
+
+// plain and corrected, in whole chunks: lanes past the experts are 0 and -inf.
+void GateCode::sigmoids() {
+  Value one = k.constant(chunkF32, 1.0);
+  auto step = [&](Value at, int64_t width) {
+    Value negative = arith::NegFOp::create(k.b, k.loc, chunkOf(logits, k.add(base, at), width));
+    Value below = k.add(one, Value(math::ExpOp::create(k.b, k.loc, negative)));
+    Value score = arith::DivFOp::create(k.b, k.loc, one, below);
+    k.store(score, plain, at);
+    k.store(k.add(score, chunkOf(bias, at, width)), corrected, at);
+  };
+  int64_t whole = spec.experts / kChunk * kChunk;
+  if (whole > 0) {
+    k.loop(zero, k.constant(whole), kChunk, {}, [&](Value at, ValueRange) {
+      step(at, kChunk);
+      return KernelCode::Values{};
+    });
+  }
+  if (whole < spec.experts) {
+    step(k.constant(whole), spec.experts - whole);
+  }
+}
+
+void GateCode::row(Value t) {
+  base = k.mul(t, spec.experts);
+  compared = spec.sigmoid ? corrected : logits;
+  first = spec.sigmoid ? zero : base;
+  if (spec.sigmoid) {
+    sigmoids();
+  }
+  if (spec.groups > 1) {
+    scoreGroups();
+  }
+  if (!spec.sigmoid) {
+    softmax();
+  }
 
   Value recordedIds = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, replaying, zero);
   auto branch = scf::IfOp::create(k.b, k.loc, recordedIds, /*withElseRegion=*/true);
@@ -310,8 +398,10 @@ void GateCode::row(Value t) {
 }
 
 BuiltKernel GateCode::build() {
+  // The lanes past top_k become weights of 0.
+  Value rest = spec.sigmoid ? k.constant(chunkF32, 0.0) : nothing;
   for (int64_t at = 0; at < spec.topK; at += kChunk) {
-    k.store(nothing, chosen, k.constant(at));
+    k.store(rest, chosen, k.constant(at));
   }
   k.loop(k.begin(), k.end(), [&](Value t) { row(t); });
   return k.finish();
@@ -325,6 +415,7 @@ FailureOr<BuiltKernel> buildGateTopK(const KernelRequest &request, TileEmitter &
   spec.groups = reader.integer("groups");
   spec.keep = reader.integer("keep");
   spec.shared = reader.integer("shared", 0);
+  spec.sigmoid = reader.choice("scoring", {"softmax", "sigmoid"}) == "sigmoid";
   spec.normalize = reader.flag("normalize");
   spec.scale = reader.real("scale");
   if (reader.failed()) {
@@ -340,12 +431,20 @@ FailureOr<BuiltKernel> buildGateTopK(const KernelRequest &request, TileEmitter &
     reader.fail("top_k", "is " + Twine(spec.topK) + ", expected at most the " +
                              Twine(spec.keep * spec.groupSize()) + " experts of the kept groups");
   }
+  if (!reader.failed() && spec.sigmoid && spec.groupSize() < 2) {
+    reader.fail("groups", "is " + Twine(spec.groups) +
+                              ", expected at most half of experts = " + Twine(spec.experts));
+  }
   if (reader.failed()) {
     return failure();
   }
   Builder types(request.loc.getContext());
   Type f32 = types.getF32Type(), i32 = types.getI32Type();
-  GateCode code(request, spec, {f32, f32, i32, i32, types.getIndexType()});
+  SmallVector<Type> slots = {f32, f32, i32, i32, types.getIndexType()};
+  if (spec.sigmoid) {
+    slots.push_back(f32);
+  }
+  GateCode code(request, spec, slots);
   BuiltKernel kernel = code.build();
   PassManager passes(kernel.module->getContext());
   passes.addNestedPass<func::FuncOp>(mlir::dsv2::createGenericTreePass());

@@ -60,6 +60,7 @@ LogicalResult StepLowering::lowerGate(GateOp op) {
       number("groups", op.getMethod().getGroups()),
       number("keep", op.getMethod().getKeep()),
       number("shared", reader.getShared()),
+      b.getNamedAttr("scoring", b.getStringAttr(op.getBias() ? "sigmoid" : "softmax")),
       b.getNamedAttr("normalize", b.getBoolAttr(op.getNormalize())),
       b.getNamedAttr("scale", b.getF64FloatAttr(op.getScale().convertToDouble())),
   });
@@ -70,8 +71,16 @@ LogicalResult StepLowering::lowerGate(GateOp op) {
   replay.scale = perLayer;
   replay.offset = perLayer * (routedLayersBefore - layers.getBegin());
   routedLayersHere = layers.size();
-  program.dispatch(op.getLoc(), program.useKernel("gate_topk", spec, {1, 2}), itemsOf(x->rows),
-                   {slotOf(logits), slotOf(weights), slotOf(ids), replay, Slot::sym(LaunchSymbol::Replay)});
+  SmallVector<Slot> slotsOfGate = {slotOf(logits), slotOf(weights), slotOf(ids), replay,
+                                   Slot::sym(LaunchSymbol::Replay)};
+  if (op.getBias()) {
+    FailureOr<Slot> bias = weightSlot(op.getBias(), f32, {});
+    if (failed(bias)) {
+      return failure();
+    }
+    slotsOfGate.push_back(*bias);
+  }
+  program.dispatch(op.getLoc(), program.useKernel("gate_topk", spec, {1, 2}), itemsOf(x->rows), slotsOfGate);
   setPlace(op.getWeights(), weights);
   setPlace(op.getIds(), ids);
   return success();

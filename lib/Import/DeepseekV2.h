@@ -11,8 +11,7 @@
 
 namespace mlir::dsv2 {
 
-/// See ImportFunction. Attention is imported in its naive form (K and V of every head), experts
-/// apart from shared ones, no roundings: the passes of the `model` stage choose other forms.
+/// See ImportFunction, and DeepseekModel.h for the form.
 ::dsv2::Expected<OwningOpRef<ModuleOp>> importDeepseekV2(MLIRContext &context,
                                                          const ::dsv2::Checkpoint &checkpoint);
 

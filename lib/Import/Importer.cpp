@@ -9,6 +9,7 @@
 #include "dialects/DSV2/IR/DSV2.h"
 #include "lib/Checkpoint/Config.h"
 #include "lib/Import/DeepseekV2.h"
+#include "lib/Import/DeepseekV3.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -37,6 +38,7 @@ std::vector<std::string> ImporterRegistry::modelTypes() const {
 ImporterRegistry allImporters() {
   ImporterRegistry registry;
   registry.add("deepseek_v2", importDeepseekV2);
+  registry.add("deepseek_v3", importDeepseekV3);
   return registry;
 }
 

@@ -88,6 +88,34 @@ void WeightFamilies::add(StringRef symbol, StringRef pattern, ArrayRef<uint64_t>
   families[symbol] = weights;
 }
 
+void WeightFamilies::addF32(StringRef symbol, StringRef pattern, ArrayRef<uint64_t> shape,
+                            RangeAttr layers) {
+  add(symbol, pattern, shape, layers);
+  if (failure) {
+    return;
+  }
+  auto weights = cast<WeightsOp>(families.lookup(symbol));
+  if (getFamilyType(weights).getElementType().isF32()) {
+    return;
+  }
+  std::string name = weights.getTensorName(layers.getBegin(), 0);
+  const ::dsv2::CheckpointTensor *tensor = checkpoint.find(name);
+  failure =
+      Error(ErrorKind::Unsupported, checkpoint.fileOf(*tensor), ": tensor ", ::dsv2::quote(name),
+            " is ", ::dsv2::dtypeName(tensor->dtype()), ", expected F32");
+}
+
+int64_t WeightFamilies::leaveOut(StringRef prefix) {
+  int64_t count = 0;
+  for (const ::dsv2::CheckpointTensor &tensor : checkpoint.tensors()) {
+    if (StringRef(tensor.name()).starts_with(prefix)) {
+      used.insert(tensor.name());
+      ++count;
+    }
+  }
+  return count;
+}
+
 void WeightFamilies::addSlice(StringRef symbol, StringRef source, ArrayRef<int64_t> offsets,
                               ArrayRef<int64_t> sizes) {
   if (failure) {

@@ -29,6 +29,13 @@ public:
   void add(StringRef symbol, StringRef pattern, ArrayRef<uint64_t> shape, RangeAttr layers = {},
            RangeAttr experts = {});
 
+  /// The same for tensors that must be F32.
+  void addF32(StringRef symbol, StringRef pattern, ArrayRef<uint64_t> shape, RangeAttr layers);
+
+  /// Counts the tensors whose names begin with `prefix` as parts of the model that are left out;
+  /// how many there are.
+  int64_t leaveOut(StringRef prefix);
+
   /// Declares `@symbol` as a slice of another family's value.
   void addSlice(StringRef symbol, StringRef source, ArrayRef<int64_t> offsets,
                 ArrayRef<int64_t> sizes);

@@ -14,12 +14,21 @@
 #include "lib/Translation/ImportProgram.h"
 #include "lib/Translation/TranslateMain.h"
 
+#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 namespace mlir::dsv2 {
 
 static ::dsv2::Expected<std::string> importHuggingFace(TranslateRequest &request) {
+  // MLIR shows no remarks unless asked; an importer's say what it left out.
+  ScopedDiagnosticHandler handler(&request.context, [](Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() != DiagnosticSeverity::Remark) {
+      return failure();
+    }
+    llvm::errs() << "dsv2-translate: remark: " << diagnostic << '\n';
+    return success();
+  });
   ::dsv2::Expected<OwningOpRef<ModuleOp>> module =
       importModelDirectory(request.context, request.input, allImporters());
   if (!module) {

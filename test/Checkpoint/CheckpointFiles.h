@@ -1,12 +1,13 @@
 //===- CheckpointFiles.h - Small model directories for tests ----*- C++ -*-===//
 //
-// Bytes of safetensors files by header, and the config of a tiny DeepSeek-V2.
+// Bytes of safetensors files by header, and the configs of a tiny DeepSeek-V2 and V3.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_TEST_CHECKPOINT_CHECKPOINTFILES_H
 #define DSV2_TEST_CHECKPOINT_CHECKPOINTFILES_H
 
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -51,6 +52,49 @@ inline constexpr std::string_view smallConfig = R"({
     "rope_type": "yarn", "type": "yarn"},
   "routed_scaling_factor": 16.0, "tie_word_embeddings": false, "topk_group": 2,
   "topk_method": "group_limited_greedy", "use_cache": true, "v_head_dim": 12, "vocab_size": 512})";
+
+/// DeepSeek-V3's form, as transformers 5 writes it.
+inline constexpr std::string_view smallV3Config = R"({
+  "architectures": ["DeepseekV3ForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+  "bos_token_id": 0, "dtype": "bfloat16", "eos_token_id": 1, "first_k_dense_replace": 1,
+  "head_dim": 8, "hidden_act": "silu", "hidden_size": 64, "intermediate_size": 96,
+  "kv_lora_rank": 16, "max_position_embeddings": 163840, "model_type": "deepseek_v3",
+  "moe_intermediate_size": 32, "n_group": 4, "n_routed_experts": 8, "n_shared_experts": 1,
+  "norm_topk_prob": true, "num_attention_heads": 4, "num_experts_per_tok": 3,
+  "num_hidden_layers": 2, "num_key_value_heads": 4, "num_nextn_predict_layers": 1,
+  "pretraining_tp": 1, "q_lora_rank": 24, "qk_head_dim": 24, "qk_nope_head_dim": 16,
+  "qk_rope_head_dim": 8, "rms_norm_eps": 1e-06, "rope_interleave": true,
+  "rope_parameters": {"beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 1.0,
+    "mscale_all_dim": 1.0, "original_max_position_embeddings": 4096, "rope_theta": 10000.0,
+    "rope_type": "yarn"},
+  "routed_scaling_factor": 2.5, "tie_word_embeddings": false, "topk_group": 2, "use_cache": true,
+  "v_head_dim": 16, "vocab_size": 512})";
+
+/// A config with members removed, then others added at the front.
+inline std::string changeConfig(std::string_view config,
+                                std::initializer_list<std::string_view> removed,
+                                std::string_view added) {
+  std::string text(config);
+  for (std::string_view key : removed) {
+    size_t begin = text.find(concat("\"", key, "\":"));
+    if (begin == std::string::npos) {
+      continue;
+    }
+    size_t depth = 0;
+    size_t end = begin;
+    for (; depth > 0 || (text[end] != ',' && text[end] != '}'); ++end) {
+      depth += text[end] == '{' || text[end] == '[';
+      depth -= text[end] == '}' || text[end] == ']';
+    }
+    if (text[end] == ',') {
+      text.erase(begin, end + 1 - begin);
+    } else {
+      text.erase(begin, end - begin);
+      text.erase(text.rfind(',', begin), 1);
+    }
+  }
+  return added.empty() ? text : concat("{", added, ",", std::string_view(text).substr(1));
+}
 
 } // namespace dsv2
 

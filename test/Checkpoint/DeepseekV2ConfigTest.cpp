@@ -13,28 +13,8 @@ using namespace dsv2;
 
 namespace {
 
-/// The small config with members removed, then others added at the front.
 std::string change(std::initializer_list<std::string_view> removed, std::string_view added) {
-  std::string text(smallConfig);
-  for (std::string_view key : removed) {
-    size_t begin = text.find(concat("\"", key, "\":"));
-    if (begin == std::string::npos) {
-      continue;
-    }
-    size_t depth = 0;
-    size_t end = begin;
-    for (; depth > 0 || (text[end] != ',' && text[end] != '}'); ++end) {
-      depth += text[end] == '{' || text[end] == '[';
-      depth -= text[end] == '}' || text[end] == ']';
-    }
-    if (text[end] == ',') {
-      text.erase(begin, end + 1 - begin);
-    } else {
-      text.erase(begin, end - begin);
-      text.erase(text.rfind(',', begin), 1);
-    }
-  }
-  return added.empty() ? text : concat("{", added, ",", std::string_view(text).substr(1));
+  return changeConfig(smallConfig, removed, added);
 }
 
 Expected<DeepseekV2Config> read(const std::string &text) {

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Checkpoint/DeepseekV2Config.h"
+#include "lib/Checkpoint/DeepseekV3Config.h"
 #include "lib/Checkpoint/Safetensors.h"
 #include "lib/Checkpoint/Tokenizer.h"
 #include "test/Checkpoint/CheckpointFiles.h"
@@ -152,6 +153,25 @@ TEST(Fuzz, Configs) {
     EXPECT_GT(config->rope.theta, 1.0);
     if (config->numRoutedExperts != 0) {
       EXPECT_EQ(config->numRoutedExperts % config->numGroups, 0u);
+      EXPECT_LE(config->topK, config->numRoutedExperts / config->numGroups * config->topkGroups);
+    }
+  });
+}
+
+TEST(Fuzz, V3Configs) {
+  fuzz(std::string(smallV3Config), [](const std::string &text) {
+    Expected<Json> json = Json::parse(text, "f");
+    if (!json) {
+      return;
+    }
+    Expected<DeepseekV3Config> config = DeepseekV3Config::read(*json, "f");
+    if (!config) {
+      EXPECT_EQ(config.error().message().find("f: "), 0u);
+      return;
+    }
+    if (config->numRoutedExperts != 0) {
+      EXPECT_EQ(config->numRoutedExperts % config->numGroups, 0u);
+      EXPECT_GE(config->numRoutedExperts / config->numGroups, 2u);
       EXPECT_LE(config->topK, config->numRoutedExperts / config->numGroups * config->topkGroups);
     }
   });

@@ -16,7 +16,9 @@ import shutil
 import numpy as np
 import torch
 import transformers
-from transformers import DeepseekV2Config, DeepseekV2ForCausalLM
+from transformers import (
+    DeepseekV2Config, DeepseekV2ForCausalLM, DeepseekV3Config, DeepseekV3ForCausalLM,
+)
 from transformers.models.deepseek_v2 import modeling_deepseek_v2
 
 import checkpoint_layout
@@ -53,10 +55,16 @@ FAR = dict(
     topk_method="group_limited_greedy", routed_scaling_factor=2.0, first_k_dense_replace=1,
 )
 
+# Classes of each model_type.
+KINDS = {
+    "deepseek_v2": (DeepseekV2Config, DeepseekV2ForCausalLM),
+    "deepseek_v3": (DeepseekV3Config, DeepseekV3ForCausalLM),
+}
+
 # name: fields, and how the directory is written:
 #   dtype; layout: "single" or the number of shards; experts "apart" or "fused";
 #   spelling "new" (as transformers 5 writes config.json) or "shipped" (as DeepSeek ships it);
-#   positions; first (first row whose logits are recorded); seed.
+#   kind (model_type, default deepseek_v2); positions; first (first row whose logits are recorded); seed.
 GOLDENS = {
     # DeepSeek-V2's form: device-limited gate, both projections of low rank, shared experts.
     "v2-groups": dict(
@@ -115,6 +123,20 @@ GOLDENS = {
         fields=form(**FAR, rope_parameters=yarn(1.0, 1.0)), seed=21, layout=2, experts="fused",
         positions=list(range(0, 8)) + list(range(4320, 4376)),
     ),
+    # DeepSeek-V3's form: sigmoid gate with correction biases (most of them negative), group scores
+    # of two experts, weights normalized and scaled; far positions.
+    "v3": dict(
+        fields=form(
+            vocab_size=256, hidden_size=64, intermediate_size=96, moe_intermediate_size=24,
+            num_hidden_layers=3, num_attention_heads=4, q_lora_rank=32, kv_lora_rank=32,
+            qk_nope_head_dim=16, qk_rope_head_dim=8, v_head_dim=16, n_routed_experts=12,
+            n_shared_experts=1, num_experts_per_tok=4, n_group=4, topk_group=2,
+            routed_scaling_factor=2.5, first_k_dense_replace=1, norm_topk_prob=True,
+            rope_parameters=yarn(1.0, 1.0),
+        ),
+        kind="deepseek_v3", seed=31,
+        positions=list(range(0, 24)) + list(range(4320, 4360)),
+    ),
 }
 
 
@@ -138,6 +160,10 @@ def random_weights(model, generator):
             p.data = noise * 1.5 * p.shape[-1] ** -0.5
         else:
             p.data = noise * 1.2 * p.shape[-1] ** -0.5
+    for name, b in model.named_buffers():
+        if name.endswith("e_score_correction_bias"):
+            # Around -0.8 most choices are negative: masked experts that got 0 would be chosen.
+            b.copy_(0.15 * torch.randn(b.shape, generator=generator) - 0.8)
 
 
 def logits_of(model, tokens, positions):
@@ -190,9 +216,10 @@ def make(name, spec, directory):
     if os.path.isdir(directory):
         shutil.rmtree(directory)
     generator = torch.Generator().manual_seed(spec["seed"])
-    config = DeepseekV2Config(**spec["fields"])
-    config.architectures = ["DeepseekV2ForCausalLM"]
-    model = DeepseekV2ForCausalLM(config).float().eval()
+    config_class, model_class = KINDS[spec.get("kind", "deepseek_v2")]
+    config = config_class(**spec["fields"])
+    config.architectures = [model_class.__name__]
+    model = model_class(config).float().eval()
     model.set_attn_implementation("eager")
     model.set_experts_implementation("eager")
     random_weights(model, generator)
@@ -203,7 +230,7 @@ def make(name, spec, directory):
     write_directory(directory, model, spec)
 
     # From here on only what was written counts.
-    model = DeepseekV2ForCausalLM.from_pretrained(
+    model = model_class.from_pretrained(
         directory, dtype=torch.float32, attn_implementation="eager", experts_implementation="eager"
     ).eval()
     logits = logits_of(model, tokens, positions).numpy()

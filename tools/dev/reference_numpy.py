@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""DeepSeek-V2 in plain numpy float64: a second, independent reading of the model's definition.
+"""DeepSeek-V2 and V3 in plain numpy float64: a second, independent reading of the model's definition.
 
     python3 tools/dev/reference_numpy.py DIR     # checks DIR/golden.safetensors
 
@@ -125,30 +125,43 @@ class Model:
         out = np.einsum("hqk,khd->qhd", softmax(scores), kv[..., nope:])
         return out.reshape(count, heads * value) @ w("o_proj").T
 
+    def topk_method(self):
+        """transformers 5 writes no topk_method for V3: there is only one."""
+        default = "noaux_tc" if self.config.get("model_type") == "deepseek_v3" else None
+        return self.config.get("topk_method", default)
+
     def gate(self, x, prefix):
         """Weights and experts [T, top_k], and the smallest gap to a refused expert or group [T]."""
-        c = self.config
-        scores = softmax(x @ self.tensors[f"{prefix}.gate.weight"].T)
+        c, method = self.config, self.topk_method()
+        logits = x @ self.tensors[f"{prefix}.gate.weight"].T
+        if method == "noaux_tc":
+            scores = 1 / (1 + np.exp(-logits))
+            choice = scores + self.tensors[f"{prefix}.gate.e_score_correction_bias"]
+        else:
+            scores = choice = softmax(logits)
         count, experts = scores.shape
-        top_k, choice, gap = c["num_experts_per_tok"], scores, np.full(count, np.inf)
-        if c["topk_method"] == "group_limited_greedy":
+        top_k, gap = c["num_experts_per_tok"], np.full(count, np.inf)
+        if method in ("group_limited_greedy", "noaux_tc"):
             groups, keep = c["n_group"], c["topk_group"]
-            best = scores.reshape(count, groups, -1).max(-1)
+            grouped = np.sort(choice.reshape(count, groups, -1), -1)
+            best = grouped[..., -2:].sum(-1) if method == "noaux_tc" else grouped[..., -1]
             order = np.argsort(-best, -1, kind="stable")
             if keep < groups:
                 ranked = np.take_along_axis(best, order, -1)
                 gap = ranked[:, keep - 1] - ranked[:, keep]
             kept = np.zeros((count, groups), bool)
             np.put_along_axis(kept, order[:, :keep], True, -1)
-            choice = np.where(np.repeat(kept, experts // groups, -1), scores, -np.inf)
+            choice = np.where(np.repeat(kept, experts // groups, -1), choice, -np.inf)
         order = np.argsort(-choice, -1, kind="stable")
-        ranked = np.take_along_axis(choice, order, -1)
         if top_k < experts:
+            ranked = np.take_along_axis(choice, order, -1)
             gap = np.minimum(gap, ranked[:, top_k - 1] - ranked[:, top_k])
-        weights, chosen = ranked[:, :top_k], order[:, :top_k]
-        if top_k > 1 and c.get("norm_topk_prob"):
+        chosen = order[:, :top_k]
+        weights = np.take_along_axis(scores, chosen, -1)
+        normalize = c.get("norm_topk_prob") and (top_k > 1 or method == "noaux_tc")
+        if normalize:
             weights = weights / (weights.sum(-1, keepdims=True) + 1e-20)
-        else:
+        if not normalize or method == "noaux_tc":
             weights = weights * c["routed_scaling_factor"]
         return weights, chosen, gap
 

@@ -333,6 +333,50 @@ def integer_weight(d):
     edit_entry(d, KV_B, dtype="I32")
 
 
+BIAS = "model.layers.1.mlp.gate.e_score_correction_bias"
+
+
+def rename_entry(directory, old, new):
+    header, data = read_shard(directory)
+    header[new] = header.pop(old)
+    write_shard(directory, header, data)
+
+
+@case([BIAS, "missing"], base="v3")
+def v3_without_a_bias(d):
+    # What was the bias is a tensor of the layer that is left out.
+    rename_entry(d, BIAS, "model.layers.3.enorm.weight")
+
+
+@case(["model.layers.4.enorm.weight", "no part of the model"], base="v3")
+def v3_layer_behind_the_draft_layer(d):
+    header, data = read_shard(d)
+    header["model.layers.4.enorm.weight"] = {
+        "dtype": "F32", "shape": [1], "data_offsets": [len(data), len(data) + 4],
+    }
+    write_shard(d, header, data + bytes(4))
+
+
+@case([BIAS, "I32"], base="v3")
+def v3_integer_bias(d):
+    edit_entry(d, BIAS, dtype="I32")
+
+
+@case(["config.json", "topk_method", "group_limited_greedy"], base="v3")
+def v3_with_the_gate_of_v2(d):
+    set_config(d, topk_method="group_limited_greedy")
+
+
+@case(["config.json", "quantization_config"], base="v3")
+def v3_fp8(d):
+    set_config(d, quantization_config={"quant_method": "fp8", "weight_block_size": [128, 128]})
+
+
+@case(["config.json", "n_group", "12"], base="v3")
+def v3_groups_of_one(d):
+    set_config(d, n_group=12, topk_group=4)
+
+
 # Safetensors files.
 
 

@@ -76,22 +76,25 @@ def main():
     jobs = [job for job in quick if options.only in job[0]]
     lit = ("lit", [LIT, "-s", "-v", options.build + "/test"], count_lit)
 
-    results = []
-    if os.path.exists(ROOT / options.build / "test/lit.site.cfg.py") and options.only in "lit":
-        results.append(run(lit))
-    # Two at a time: more would only make timeouts on a small machine.
-    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        results += pool.map(run, jobs)
-
     totals = [0, 0, 0]
-    for name, text, counts, problem, seconds in results:
-        totals = [a + b for a, b in zip(totals, counts)]
+
+    def report(result):
+        name, text, counts, problem, seconds = result
+        for i in range(3):
+            totals[i] += counts[i]
         if counts[1] or problem:
             print(f"==== {name}\n" + text[-20000:])
         for line in re.findall(r"^.*skipped?: .*$", text, re.MULTILINE | re.IGNORECASE):
             print(line)
         print(f"{seconds:7.1f} s  {name}: {counts[0]} passed, {counts[1]} failed"
               + (f", {counts[2]} skipped" if counts[2] else "") + (f" ({problem})" if problem else ""), flush=True)
+
+    if os.path.exists(ROOT / options.build / "test/lit.site.cfg.py") and options.only in "lit":
+        report(run(lit))
+    # Two at a time: more would only make timeouts on a small machine.
+    with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(run, job) for job in jobs]):
+            report(done.result())
     print(f"{totals[0]} passed, {totals[1]} failed" + (f", {totals[2]} skipped" if totals[2] else ""))
     return 1 if totals[1] or not totals[0] else 0
 

@@ -1,7 +1,7 @@
 //===- ArtifactKernels.cpp - finds an artifact's kernels and times them ---===//
 //
-// Dispatches of builders "matmul" (with a weight that one checkpoint matrix fills) and "latent_attention" (in the
-// sequential schedule) are benchmarked, each kernel once.
+// Dispatches of builders "matmul" (with a weight that one checkpoint matrix fills) and
+// "latent_attention" (in the sequential schedule) are benchmarked, each kernel once.
 //
 //===----------------------------------------------------------------------===//
 #include "bench/ArtifactKernels.h"
@@ -17,7 +17,8 @@ namespace {
 
 class VariantBench {
 public:
-  VariantBench(const Variant &variant, const KernelSelection &selection, const MachineLimits &limits)
+  VariantBench(const Variant &variant, const KernelSelection &selection,
+               const MachineLimits &limits)
       : variant(variant), selection(selection), limits(limits) {}
 
   Expected<size_t> run();
@@ -51,8 +52,8 @@ Expected<size_t> VariantBench::run() {
   DriverRegistry drivers = builtinDrivers();
   const DriverKind *kind = drivers.find(variant.driver);
   if (!kind) {
-    return Error(ErrorKind::Unsupported, "variant ", quote(variant.name), " asks for driver ", quote(variant.driver),
-                 ", which this build lacks");
+    return Error(ErrorKind::Unsupported, "variant ", quote(variant.name), " asks for driver ",
+                 quote(variant.driver), ", which this build lacks");
   }
   DriverOptions options;
   options.threads = 1;
@@ -134,7 +135,8 @@ void VariantBench::visitMatmul(const Dispatch &dispatch) {
 
 void VariantBench::visitAttention(const Dispatch &dispatch) {
   const std::vector<Arg> &args = dispatch.args;
-  bool sequential = args.size() == 7 && args[2].kind == ArgKind::Cache && args[6].kind == ArgKind::Buffer;
+  bool sequential =
+      args.size() == 7 && args[2].kind == ArgKind::Cache && args[6].kind == ArgKind::Buffer;
   int64_t rope = 2 * int64_t(variant.ropeInverseFrequencies.size());
   if (!sequential || rope == 0) {
     return;
@@ -152,7 +154,8 @@ void VariantBench::visitAttention(const Dispatch &dispatch) {
   shape.pageTokens = cache.pageTokens;
   shape.bf16 = cache.type == ElementType::BF16;
   shape.outBf16 = isBf16(args[6]);
-  if (shape.heads == 0 || shape.qStride < shape.heads * shape.latent || selection.context > variant.maxContext) {
+  if (shape.heads == 0 || shape.qStride < shape.heads * shape.latent ||
+      selection.context > variant.maxContext) {
     return;
   }
   seen.insert(dispatch.kernel);
@@ -162,7 +165,8 @@ void VariantBench::visitAttention(const Dispatch &dispatch) {
 
 } // namespace
 
-Expected<size_t> benchVariant(const Variant &variant, const KernelSelection &selection, const MachineLimits &limits) {
+Expected<size_t> benchVariant(const Variant &variant, const KernelSelection &selection,
+                              const MachineLimits &limits) {
   return VariantBench(variant, selection, limits).run();
 }
 

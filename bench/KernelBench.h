@@ -30,10 +30,10 @@ struct MatmulShape {
   bool bf16 = false, outBf16 = false, add = false;
 };
 
-/// Prints FLOP/s and share of peak for `rows` rows with the weight near (rows > 1), and bytes per second and share
-/// of the read bandwidth for one row with the weight in DRAM.
-void benchMatmul(const std::string &tier, const RunKernel &kernel, const MatmulShape &shape, int64_t rows,
-                 const MachineLimits &limits);
+/// Prints FLOP/s and share of peak for `rows` rows with the weight near (rows > 1), and bytes per
+/// second and share of the read bandwidth for one row with the weight in DRAM.
+void benchMatmul(const std::string &tier, const RunKernel &kernel, const MatmulShape &shape,
+                 int64_t rows, const MachineLimits &limits);
 
 struct AttentionShape {
   int64_t heads = 0, latent = 0, rope = 0, rowElements = 0, pageTokens = 0;
@@ -41,9 +41,10 @@ struct AttentionShape {
   bool bf16 = false, outBf16 = false;
 };
 
-/// Prints the time of decoding one row over `context` cached tokens by the sequential schedule, and FLOP/s.
-void benchAttention(const std::string &tier, const RunKernel &kernel, const AttentionShape &shape, int64_t context,
-                    const MachineLimits &limits);
+/// Prints the time of decoding one row over `context` cached tokens by the sequential schedule, and
+/// FLOP/s.
+void benchAttention(const std::string &tier, const RunKernel &kernel, const AttentionShape &shape,
+                    int64_t context, const MachineLimits &limits);
 
 } // namespace dsv2::bench
 

@@ -2,8 +2,8 @@
 //
 //   dsv2-bench-kernels MODEL.dsv2 [--context N] [--all] [--cache-dir DIR] [--trust-code]
 //
-// Loads the code of every variant that this CPU runs through the runtime's driver, on one thread, and prints matmul
-// and decode attention beside the limits of the same run.
+// Loads the code of every variant that this CPU runs through the runtime's driver, on one thread,
+// and prints matmul and decode attention beside the limits of the same run.
 //
 //===----------------------------------------------------------------------===//
 #include "bench/ArtifactKernels.h"
@@ -70,7 +70,8 @@ int main(int argc, char **argv) {
   }
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   bench::MachineLimits limits = bench::MachineLimits::measure();
-  std::printf("%s, one thread: FMA %.0f GFLOP/s in 256 bits, %.0f in 512; bf16 dot product %.0f; read %.1f GB/s\n",
+  std::printf("%s, one thread: FMA %.0f GFLOP/s in 256 bits, %.0f in 512; bf16 dot product %.0f; "
+              "read %.1f GB/s\n",
               hostCpuName().c_str(), limits.fma256 * 1e-9, limits.fma512 * 1e-9, limits.dot * 1e-9,
               limits.read * 1e-9);
   size_t figures = 0;

@@ -1,7 +1,7 @@
 //===- Limits.cpp - what this machine can do, measured in the run ---------===//
 //
-// Loops with enough independent accumulators to fill the pipelines, compiled for the instructions they measure
-// and called only where the CPU has them.
+// Loops with enough independent accumulators to fill the pipelines, compiled for the instructions
+// they measure and called only where the CPU has them.
 //
 //===----------------------------------------------------------------------===//
 #include "bench/Limits.h"
@@ -13,8 +13,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <immintrin.h>
 #include <ctime>
+#include <immintrin.h>
 #include <sys/mman.h>
 
 namespace dsv2::bench {
@@ -87,7 +87,8 @@ __attribute__((target("avx2"))) uint64_t readAll(const char *data, size_t bytes)
   }
   for (size_t i = 0; i < bytes; i += 256) {
     for (int j = 0; j < 8; ++j) {
-      acc[j] = _mm256_xor_si256(acc[j], _mm256_load_si256(reinterpret_cast<const __m256i *>(data + i + 32 * j)));
+      acc[j] = _mm256_xor_si256(
+          acc[j], _mm256_load_si256(reinterpret_cast<const __m256i *>(data + i + 32 * j)));
     }
   }
   uint64_t out = 0;
@@ -99,7 +100,9 @@ __attribute__((target("avx2"))) uint64_t readAll(const char *data, size_t bytes)
 
 } // namespace
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 double threadTime() {
   timespec time;
@@ -134,7 +137,8 @@ double readBandwidth(size_t bytes) {
   madvise(memory, bytes, MADV_HUGEPAGE);
   std::memset(memory, 1, bytes);
   volatile uint64_t sink = 0;
-  double best = bestTime([&] { sink = sink + readAll(static_cast<const char *>(memory), bytes); }, 0.5);
+  double best =
+      bestTime([&] { sink = sink + readAll(static_cast<const char *>(memory), bytes); }, 0.5);
   munmap(memory, bytes);
   return double(bytes) / best;
 }

@@ -1,6 +1,7 @@
 //===- GroupedMatmul.cpp - contraction of rows grouped by expert ----------===//
 //
-// The tile program of GroupedMatmul.h: an item is one panel of one entry of the work list, with its rows.
+// The tile program of GroupedMatmul.h: an item is one panel of one entry of the work list, with its
+// rows.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Codegen/GroupedMatmul.h"
@@ -26,7 +27,8 @@ FailureOr<BuiltKernel> buildGroupedMatmul(const KernelRequest &request, TileEmit
   int64_t n = spec.integer("n"), k = spec.integer("k");
   Type type = spec.element("dtype"), outType = spec.element("out_dtype");
   int64_t aRow = spec.integer("a_row_stride"), outRow = spec.integer("out_row_stride");
-  bool gated = spec.choice("epilogue", {"none", "swiglu"}) == "swiglu", gather = spec.flag("gather");
+  bool gated = spec.choice("epilogue", {"none", "swiglu"}) == "swiglu",
+       gather = spec.flag("gather");
   if (spec.failed()) {
     return failure();
   }
@@ -39,7 +41,8 @@ FailureOr<BuiltKernel> buildGroupedMatmul(const KernelRequest &request, TileEmit
   SmallVector<Value> args = e.begin(request, arguments);
   Value weight = args[1], list = args[2], count = args[3];
 
-  int64_t columns = e.panelColumns(), panels = (n + columns - 1) / columns, matrices = gated ? 2 : 1;
+  int64_t columns = e.panelColumns(), panels = (n + columns - 1) / columns,
+          matrices = gated ? 2 : 1;
   e.items([&](Value item) {
     Value entry = e.div(item, panels), panel = e.rem(item, panels);
     e.ifTrue(e.less(entry, e.loadIndex(count, e.index(0))), [&] {
@@ -76,7 +79,8 @@ FailureOr<BuiltKernel> buildGroupedMatmul(const KernelRequest &request, TileEmit
                   return swiglu(e, tiles[0], tiles[1]);
                 });
               }
-              e.store(result, out, e.mul(panel, columns), n, [](const Chunk &chunk) { return chunk.value; });
+              e.store(result, out, e.mul(panel, columns), n,
+                      [](const Chunk &chunk) { return chunk.value; });
             });
       });
     });

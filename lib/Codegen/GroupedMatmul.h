@@ -15,11 +15,12 @@
 // Slots: A, W, list, count, [order when gather], Out.
 //   list   i32 [.., 3]: expert, first and one-past-last sorted position p
 //   count  i32 [1]: entries of the list; order i32 [..]: row of A for each sorted position
-// Items: L * ceildiv(n, panel), where L is any upper bound of count (min(experts, rows * slots)); an item past
-// count * ceildiv(n, panel) does nothing. Item i works on entry i / ceildiv(n, panel).
+// Items: L * ceildiv(n, panel), where L is any upper bound of count (min(experts, rows * slots));
+// an item past count * ceildiv(n, panel) does nothing. Item i works on entry i / ceildiv(n, panel).
 //
 // epilogue "none":   W is packed [expert][ceil(n/panel)][ceil(k/pair)][panel][pair].
-// epilogue "swiglu": W is packed [expert][2][ceil(n/panel)][ceil(k/pair)][panel][pair], gate then up, n columns
+// epilogue "swiglu": W is packed [expert][2][ceil(n/panel)][ceil(k/pair)][panel][pair], gate then
+// up, n columns
 //   each (so gate and up are padded apart), and Out = silu(gate) * up, computed in f32.
 // Order of accumulation as in Matmul.h.
 //

@@ -28,8 +28,8 @@ void registerAllKernelBuilders(KernelBuilderRegistry &registry) {
 }
 
 void SpecReader::fail(llvm::StringRef field, const llvm::Twine &why) {
-  emitError(request.loc) << "kernel '" << request.name << "': builder '" << builder << "', field '" << field
-                         << "': " << why;
+  emitError(request.loc) << "kernel '" << request.name << "': builder '" << builder << "', field '"
+                         << field << "': " << why;
   bad = true;
 }
 
@@ -40,7 +40,8 @@ int64_t SpecReader::integer(llvm::StringRef field, int64_t least) {
     return least;
   }
   if (attribute.getInt() < least) {
-    fail(field, "is " + llvm::Twine(attribute.getInt()) + ", expected at least " + llvm::Twine(least));
+    fail(field,
+         "is " + llvm::Twine(attribute.getInt()) + ", expected at least " + llvm::Twine(least));
     return least;
   }
   return attribute.getInt();

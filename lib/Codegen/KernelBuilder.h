@@ -1,8 +1,8 @@
 //===- KernelBuilder.h - named builders of kernel bodies ------------------===//
 //
-// A builder writes the body of one dispatch from a spec (a dictionary) through a target's emitter. The
-// registry maps the name in `dsv2_exec.kernel {builder = "..."}` to it; each builder's header says its spec, its
-// slots and its items.
+// A builder writes the body of one dispatch from a spec (a dictionary) through a target's emitter.
+// The registry maps the name in `dsv2_exec.kernel {builder = "..."}` to it; each builder's header
+// says its spec, its slots and its items.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_CODEGEN_KERNELBUILDER_H
@@ -34,8 +34,10 @@ struct BuiltKernel {
   uint64_t scratchBytes = 0; ///< private to a worker, 64-byte aligned
 };
 
-/// Builds with a fresh emitter; a wrong spec is an error at the request's location that names builder and field.
-using KernelBuilder = mlir::FailureOr<BuiltKernel> (*)(const KernelRequest &request, TileEmitter &emitter);
+/// Builds with a fresh emitter; a wrong spec is an error at the request's location that names
+/// builder and field.
+using KernelBuilder = mlir::FailureOr<BuiltKernel> (*)(const KernelRequest &request,
+                                                       TileEmitter &emitter);
 
 class KernelBuilderRegistry {
 public:
@@ -50,11 +52,13 @@ private:
 /// Every builder of this folder.
 void registerAllKernelBuilders(KernelBuilderRegistry &registry);
 
-/// Reads the fields of a spec. A missing, mistyped or out-of-range field is reported once, at the request's
-/// location; the values read after that are harmless defaults, so a builder asks failed() at the end.
+/// Reads the fields of a spec. A missing, mistyped or out-of-range field is reported once, at the
+/// request's location; the values read after that are harmless defaults, so a builder asks failed()
+/// at the end.
 class SpecReader {
 public:
-  SpecReader(llvm::StringRef builder, const KernelRequest &request) : builder(builder), request(request) {}
+  SpecReader(llvm::StringRef builder, const KernelRequest &request)
+      : builder(builder), request(request) {}
 
   /// An integer of at least `least`.
   int64_t integer(llvm::StringRef field, int64_t least = 1);

@@ -1,7 +1,7 @@
 //===- LatentAttention.cpp - attention in latent width over a paged cache -===//
 //
-// The tile program of LatentAttention.h, in three schedules that share their steps: attend to a block, merge a
-// block into what came before, write the result.
+// The tile program of LatentAttention.h, in three schedules that share their steps: attend to a
+// block, merge a block into what came before, write the result.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Codegen/LatentAttention.h"
@@ -46,7 +46,8 @@ FailureOr<Spec> Spec::read(const KernelRequest &request) {
   s.outHead = reader.integer("out_head_stride");
   s.mode = reader.choice("mode", {"sequential", "split", "merge"});
   if (s.pageTokens % 16 != 0 || kAttentionBlock % s.pageTokens != 0) {
-    reader.fail("page_tokens", "is " + llvm::Twine(s.pageTokens) + ", expected a multiple of 16 that divides " +
+    reader.fail("page_tokens", "is " + llvm::Twine(s.pageTokens) +
+                                   ", expected a multiple of 16 that divides " +
                                    llvm::Twine(kAttentionBlock));
   }
   if (s.rowElements < (s.latent + 15) / 16 * 16) {
@@ -62,7 +63,8 @@ FailureOr<Spec> Spec::read(const KernelRequest &request) {
   return s;
 }
 
-/// Emits the parts of the program. A state is {tiles: result; rows: maximum, sum}, the result not yet divided.
+/// Emits the parts of the program. A state is {tiles: result; rows: maximum, sum}, the result not
+/// yet divided.
 class Attention {
 public:
   Attention(TileEmitter &e, const Spec &s) : e(e), s(s) {}
@@ -116,19 +118,22 @@ PagedPanel Attention::cachedTokens(ArrayRef<Value> args, Value row, Value block,
   return panel;
 }
 
-TileState Attention::attend(const Operand &q, const Operand &cache, const RowBlock &heads, Value count) {
+TileState Attention::attend(const Operand &q, const Operand &cache, const RowBlock &heads,
+                            Value count) {
   // 2^(c x) = e^(scale x)
   double c = s.scale * 1.4426950408889634;
-  Tile scores = e.contract(e.zeros({heads, kAttentionBlock, TileKind::Scores}), q, cache, Along::Rows);
+  Tile scores =
+      e.contract(e.zeros({heads, kAttentionBlock, TileKind::Scores}), q, cache, Along::Rows);
   scores = e.limitColumns(scores, count);
-  RowVector maximum = e.mapRows({e.reduceRows(RowReduction::Maximum, scores)}, [&](Values, Values rows) {
-    return e.mulf(rows[0], e.constantLike(rows[0], c));
-  });
+  RowVector maximum =
+      e.mapRows({e.reduceRows(RowReduction::Maximum, scores)},
+                [&](Values, Values rows) { return e.mulf(rows[0], e.constantLike(rows[0], c)); });
   Tile powers = e.mapTiles({scores}, {maximum}, [&](Values tiles, Values rows) {
     return e.exp2(e.subf(e.mulf(tiles[0], e.constantLike(tiles[0], c)), rows[0]));
   });
   RowVector sum = e.reduceRows(RowReduction::Sum, powers);
-  Tile result = e.contract(e.zeros(resultShape(heads)), e.asOperand(powers, s.type), cache, Along::Columns);
+  Tile result =
+      e.contract(e.zeros(resultShape(heads)), e.asOperand(powers, s.type), cache, Along::Columns);
   return {{result}, {maximum, sum}};
 }
 
@@ -136,13 +141,18 @@ TileState Attention::mergeStates(TileState before, TileState block) {
   RowVector maximum = e.mapRows({before.rows[0], block.rows[0]},
                                 [&](Values, Values rows) { return e.maxf(rows[0], rows[1]); });
   auto weight = [&](Values, Values rows) { return e.exp2(e.subf(rows[0], rows[1])); };
-  RowVector mine = e.mapRows({before.rows[0], maximum}, weight), theirs = e.mapRows({block.rows[0], maximum}, weight);
-  auto mix = [&](Value a, Value wa, Value c, Value wc) { return e.addf(e.mulf(a, wa), e.mulf(c, wc)); };
-  RowVector sum = e.mapRows({before.rows[1], mine, block.rows[1], theirs},
-                            [&](Values, Values rows) { return mix(rows[0], rows[1], rows[2], rows[3]); });
-  Tile result = e.mapTiles({before.tiles[0], block.tiles[0]}, {mine, theirs}, [&](Values tiles, Values rows) {
-    return mix(tiles[0], rows[0], tiles[1], rows[1]);
-  });
+  RowVector mine = e.mapRows({before.rows[0], maximum}, weight),
+            theirs = e.mapRows({block.rows[0], maximum}, weight);
+  auto mix = [&](Value a, Value wa, Value c, Value wc) {
+    return e.addf(e.mulf(a, wa), e.mulf(c, wc));
+  };
+  RowVector sum =
+      e.mapRows({before.rows[1], mine, block.rows[1], theirs},
+                [&](Values, Values rows) { return mix(rows[0], rows[1], rows[2], rows[3]); });
+  Tile result =
+      e.mapTiles({before.tiles[0], block.tiles[0]}, {mine, theirs}, [&](Values tiles, Values rows) {
+        return mix(tiles[0], rows[0], tiles[1], rows[1]);
+      });
   return {{result}, {maximum, sum}};
 }
 
@@ -167,7 +177,8 @@ void Attention::sequential(ArrayRef<Value> args) {
         [&](Value block) { return SmallVector<Panel>{cachedTokens(args, at.row, block, context)}; },
         resultShape(at.heads), emptyRows(at.heads),
         [&](Value block, ArrayRef<Operand> staged, TileState state) {
-          Value count = e.minimum(e.sub(context, e.mul(block, kAttentionBlock)), e.index(kAttentionBlock));
+          Value count =
+              e.minimum(e.sub(context, e.mul(block, kAttentionBlock)), e.index(kAttentionBlock));
           return mergeStates(std::move(state), attend(q, staged[0], at.heads, count));
         },
         [&](TileState state) { write(std::move(state), args[6], at); });
@@ -194,11 +205,12 @@ void Attention::merge(ArrayRef<Value> args) {
     Place at = place(item);
     Value context = e.loadIndex(args[1], at.row);
     e.pipeline(
-        e.ceilDiv(context, kAttentionBlock), [](Value) { return SmallVector<Panel>(); }, resultShape(at.heads),
-        emptyRows(at.heads),
+        e.ceilDiv(context, kAttentionBlock), [](Value) { return SmallVector<Panel>(); },
+        resultShape(at.heads), emptyRows(at.heads),
         [&](Value block, ArrayRef<Operand>, TileState state) {
           Value record = e.mul(e.add(e.mul(item, blocks), block), latentAttentionRecord(s.latent));
-          return mergeStates(std::move(state), e.restore(resultShape(at.heads), 2, args[0], record));
+          return mergeStates(std::move(state),
+                             e.restore(resultShape(at.heads), 2, args[0], record));
         },
         [&](TileState state) { write(std::move(state), args[2], at); });
   });
@@ -218,9 +230,11 @@ FailureOr<BuiltKernel> buildLatentAttention(const KernelRequest &request, TileEm
   if (s->mode == "merge") {
     program.merge(e.begin(request, {{real}, {word}, {s->outType}, symbol}));
   } else if (s->mode == "split") {
-    program.split(e.begin(request, {{s->type}, {s->type}, {s->type}, {word}, {word}, {word}, {real}, symbol}));
+    program.split(e.begin(
+        request, {{s->type}, {s->type}, {s->type}, {word}, {word}, {word}, {real}, symbol}));
   } else {
-    program.sequential(e.begin(request, {{s->type}, {s->type}, {s->type}, {word}, {word}, {word}, {s->outType}}));
+    program.sequential(
+        e.begin(request, {{s->type}, {s->type}, {s->type}, {word}, {word}, {word}, {s->outType}}));
   }
   return e.finish();
 }

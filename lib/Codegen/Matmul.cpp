@@ -36,9 +36,12 @@ FailureOr<BuiltKernel> buildMatmul(const KernelRequest &request, TileEmitter &e)
     Value column = e.mul(batch > 1 ? e.rem(item, panels) : item, columns);
     Matrix a{args[0], e.mul(element, aBatch), aRow, type};
     Matrix out{outMemory, e.mul(element, outBatch), outRow, outType};
-    Matrix added{residual ? args[2] : Value(), out.offset, outRow, Float32Type::get(type.getContext())};
+    Matrix added{residual ? args[2] : Value(), out.offset, outRow,
+                 Float32Type::get(type.getContext())};
     e.forRows(e.index(0), rows, [&](RowBlock block) {
-      auto panelsOf = [&](Value) { return SmallVector<Panel>{RowsPanel{{{a, k}}, block}, PackedPanel{args[1], item, k, type}}; };
+      auto panelsOf = [&](Value) {
+        return SmallVector<Panel>{RowsPanel{{{a, k}}, block}, PackedPanel{args[1], item, k, type}};
+      };
       e.pipeline(
           Value(), panelsOf, TileShape{block, columns}, {},
           [&](Value, ArrayRef<Operand> staged, TileState state) {

@@ -12,13 +12,14 @@
 //   a_row_stride, a_batch_stride      elements between rows m and between batch elements b of A
 //   out_row_stride, out_batch_stride  the same of Out (and of R)
 //   add             true: R, of element type f32, is added before the result is rounded
-// Slots: A, W, [R when add], Out, rows.        R and Out may be the same buffer; A may not overlap Out.
-// Items: batch * ceildiv(n, panel) - one packed panel each, every row of it.
+// Slots: A, W, [R when add], Out, rows.        R and Out may be the same buffer; A may not overlap
+// Out. Items: batch * ceildiv(n, panel) - one packed panel each, every row of it.
 //
-// W is packed [batch][ceil(n/panel)][ceil(k/pair)][panel][pair], zero padded, panel and pair by the target's
-// packing(dtype). A in bf16 is readable and zero up to k rounded up to the pair (a_row_stride covers it).
-// Accumulation is in f32, one accumulator an output, k ascending (in a bf16 pair the odd element first), so
-// any number of rows and any split of the items give the same bits on every tier.
+// W is packed [batch][ceil(n/panel)][ceil(k/pair)][panel][pair], zero padded, panel and pair by the
+// target's packing(dtype). A in bf16 is readable and zero up to k rounded up to the pair
+// (a_row_stride covers it). Accumulation is in f32, one accumulator an output, k ascending (in a
+// bf16 pair the odd element first), so any number of rows and any split of the items give the same
+// bits on every tier.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_CODEGEN_MATMUL_H

@@ -20,7 +20,8 @@ TileEmitter::~TileEmitter() = default;
 
 MemRefType flatMemory(Type element) { return MemRefType::get({int64_t(1) << 40}, element); }
 
-llvm::SmallVector<Value> TileEmitter::begin(const KernelRequest &request, llvm::ArrayRef<KernelArgument> arguments) {
+llvm::SmallVector<Value> TileEmitter::begin(const KernelRequest &request,
+                                            llvm::ArrayRef<KernelArgument> arguments) {
   loc = request.loc;
   module = ModuleOp::create(loc);
   b.setInsertionPointToEnd(module->getBody());
@@ -70,7 +71,8 @@ Value TileEmitter::scratch(Type element, int64_t count) {
   int64_t offset = (scratchBytes + 63) / 64 * 64;
   scratchBytes = offset + count * ((element.getIntOrFloatBitWidth() + 7) / 8);
   Value at = arith::ConstantIndexOp::create(b, loc, offset);
-  return memref::ViewOp::create(b, loc, MemRefType::get({count}, element), scratchArgument, at, ValueRange{});
+  return memref::ViewOp::create(b, loc, MemRefType::get({count}, element), scratchArgument, at,
+                                ValueRange{});
 }
 
 Value TileEmitter::constantLike(Value like, double value) {
@@ -120,7 +122,8 @@ void TileEmitter::loop(Value begin, Value end, const std::function<void(Value)> 
                      });
 }
 
-void TileEmitter::ifTrue(Value condition, const std::function<void()> &then, const std::function<void()> &otherwise) {
+void TileEmitter::ifTrue(Value condition, const std::function<void()> &then,
+                         const std::function<void()> &otherwise) {
   auto op = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/bool(otherwise));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(op.thenBlock());

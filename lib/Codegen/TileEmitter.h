@@ -1,9 +1,10 @@
 //===- TileEmitter.h - what tile programs are written against -------------===//
 //
-// A builder describes one dispatch in tiles: blocks of rows by columns that belong to whoever works on the item (a
-// worker, a workgroup). Tiles, row vectors and operands are opaque handles: whether they live in registers or
-// memory, which lane holds which element, how wide a vector is and how a panel gets near are the target's.
-// Programs combine whole chunks of a tile by arithmetic that works on any type.
+// A builder describes one dispatch in tiles: blocks of rows by columns that belong to whoever works
+// on the item (a worker, a workgroup). Tiles, row vectors and operands are opaque handles: whether
+// they live in registers or memory, which lane holds which element, how wide a vector is and how a
+// panel gets near are the target's. Programs combine whole chunks of a tile by arithmetic that
+// works on any type.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_CODEGEN_TILEEMITTER_H
@@ -27,7 +28,8 @@ public:
   virtual ~TargetData();
 };
 
-/// Rows by columns of f32. Linear: an operation that takes a Tile uses it up and may work in its place.
+/// Rows by columns of f32. Linear: an operation that takes a Tile uses it up and may work in its
+/// place.
 struct Tile {
   std::shared_ptr<TargetData> data;
 };
@@ -52,14 +54,16 @@ struct Matrix {
   std::function<Value(Value row)> rowIndex = {}; ///< empty: the row itself
 };
 
-/// Rows [first, first + height) of a tile; where `limit` is set, rows from it on do not exist and are not stored.
+/// Rows [first, first + height) of a tile; where `limit` is set, rows from it on do not exist and
+/// are not stored.
 struct RowBlock {
   Value first;
   int64_t height = 0;
   Value limit = {};
 };
 
-/// Operand rows: k runs along a row, over each segment in turn. Rows past the block's limit may be anything.
+/// Operand rows: k runs along a row, over each segment in turn. Rows past the block's limit may be
+/// anything.
 struct RowsPanel {
   struct Segment {
     Matrix matrix;
@@ -75,7 +79,8 @@ struct PackedPanel {
   int64_t depth = 0;
   mlir::Type element;
 };
-/// `count` cached tokens from `first` on (a multiple of the page), as rows of `cache`, found through the page table.
+/// `count` cached tokens from `first` on (a multiple of the page), as rows of `cache`, found
+/// through the page table.
 struct PagedPanel {
   Matrix cache;
   Value table;
@@ -124,7 +129,8 @@ public:
   using Values = llvm::ArrayRef<Value>;
   using Map = std::function<Value(Values tiles, Values rows)>;
   using PanelMaker = std::function<llvm::SmallVector<Panel>(Value step)>;
-  using StepBody = std::function<TileState(Value step, llvm::ArrayRef<Operand> staged, TileState state)>;
+  using StepBody =
+      std::function<TileState(Value step, llvm::ArrayRef<Operand> staged, TileState state)>;
   using Finish = std::function<void(TileState state)>;
 
   explicit TileEmitter(mlir::MLIRContext *context);
@@ -132,7 +138,8 @@ public:
 
   // --- The kernel around the program.
   /// Opens the function; returns its arguments in order.
-  llvm::SmallVector<Value> begin(const KernelRequest &request, llvm::ArrayRef<KernelArgument> arguments);
+  llvm::SmallVector<Value> begin(const KernelRequest &request,
+                                 llvm::ArrayRef<KernelArgument> arguments);
   /// Emits `program` for every item of [begin, end).
   void items(const std::function<void(Value item)> &program);
   /// Closes the function.
@@ -145,11 +152,13 @@ public:
   virtual void forRows(Value begin, Value end, const std::function<void(RowBlock)> &program) = 0;
   /// Loads a panel once, as the first operand of contractions into tiles of this kind.
   virtual Operand resident(const Panel &panel, TileKind kind) = 0;
-  /// Carries tiles of `shapes`, zero at first, and `rows` through the steps; stages the panels of a step ahead of
-  /// its body. Without `steps` there is as many as the target cuts the panels' depth into. What follows belongs
-  /// into `finish`: a target may emit it elsewhere, or once for each slice of the tiles' columns.
+  /// Carries tiles of `shapes`, zero at first, and `rows` through the steps; stages the panels of a
+  /// step ahead of its body. Without `steps` there is as many as the target cuts the panels' depth
+  /// into. What follows belongs into `finish`: a target may emit it elsewhere, or once for each
+  /// slice of the tiles' columns.
   virtual void pipeline(Value steps, const PanelMaker &panels, llvm::ArrayRef<TileShape> shapes,
-                        llvm::ArrayRef<RowVector> rows, const StepBody &body, const Finish &finish) = 0;
+                        llvm::ArrayRef<RowVector> rows, const StepBody &body,
+                        const Finish &finish) = 0;
 
   // --- Values.
   virtual Tile zeros(const TileShape &shape) = 0;
@@ -160,20 +169,24 @@ public:
   /// Scores from column `count` on do not exist.
   virtual Tile limitColumns(Tile tile, Value count) = 0;
   virtual RowVector reduceRows(RowReduction reduction, const Tile &tile) = 0;
-  /// Elementwise over tiles of one shape and row values spread along the rows; the first tile is used up.
-  virtual Tile mapTiles(llvm::ArrayRef<Tile> tiles, llvm::ArrayRef<RowVector> rows, const Map &map) = 0;
+  /// Elementwise over tiles of one shape and row values spread along the rows; the first tile is
+  /// used up.
+  virtual Tile mapTiles(llvm::ArrayRef<Tile> tiles, llvm::ArrayRef<RowVector> rows,
+                        const Map &map) = 0;
   virtual RowVector mapRows(llvm::ArrayRef<RowVector> rows, const Map &map) = 0;
 
   // --- Memory.
   using Epilogue = std::function<Value(const Chunk &)>;
-  /// Writes the columns below `columns` of a tile whose first column is `column`, through the epilogue, rounded.
+  /// Writes the columns below `columns` of a tile whose first column is `column`, through the
+  /// epilogue, rounded.
   virtual void store(const Tile &tile, const Matrix &out, Value column, int64_t columns,
                      const Epilogue &epilogue) = 0;
   /// The elements of `matrix` at the chunk's place, as f32; for epilogues.
   virtual Value load(const Matrix &matrix, const Chunk &chunk) = 0;
   /// Writes and reads a state in the target's own order, at an offset of f32 memory.
   virtual void save(const TileState &state, Value memory, Value offset) = 0;
-  virtual TileState restore(llvm::ArrayRef<TileShape> shapes, unsigned rowVectors, Value memory, Value offset) = 0;
+  virtual TileState restore(llvm::ArrayRef<TileShape> shapes, unsigned rowVectors, Value memory,
+                            Value offset) = 0;
 
   // --- Arithmetic on chunks, row values and scalars of f32.
   /// 2^x, for x below -126 or above 127 that of the bound.
@@ -183,7 +196,7 @@ public:
   Value subf(Value a, Value b);
   Value mulf(Value a, Value b);
   Value divf(Value a, Value b);
-  Value maxf(Value a, Value b);                        ///< b where either is not a number
+  Value maxf(Value a, Value b);                           ///< b where either is not a number
   Value whereGreater(Value a, Value b, Value x, Value y); ///< a > b ? x : y
 
   // --- Index arithmetic.
@@ -203,7 +216,8 @@ public:
   /// An i32 of flat memory, as an index.
   Value loadIndex(Value memory, Value at);
   void loop(Value begin, Value end, const std::function<void(Value)> &body);
-  void ifTrue(Value condition, const std::function<void()> &then, const std::function<void()> &otherwise = {});
+  void ifTrue(Value condition, const std::function<void()> &then,
+              const std::function<void()> &otherwise = {});
 
   mlir::OpBuilder &builder() { return b; }
   mlir::Location location() const { return loc; }

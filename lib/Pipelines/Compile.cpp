@@ -1,4 +1,5 @@
-//===- Compile.cpp - the whole pipeline behind one option ----------------------------------------===//
+//===- Compile.cpp - the whole pipeline behind one option
+//----------------------------------------===//
 //
 // Options are checked before the first stage runs: a wrong one must not cost a compilation.
 //
@@ -26,7 +27,9 @@ struct CompilePass : public mlir::dsv2::impl::CompilePassBase<CompilePass> {
   using CompilePassBase::CompilePassBase;
 
   // Everything that a stage may make: its passes run in pipelines that are not known before.
-  void getDependentDialects(DialectRegistry &registry) const override { registerAllDialects(registry); }
+  void getDependentDialects(DialectRegistry &registry) const override {
+    registerAllDialects(registry);
+  }
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
@@ -83,10 +86,12 @@ struct CompilePass : public mlir::dsv2::impl::CompilePassBase<CompilePass> {
   /// One error for the first option that is out of its range.
   LogicalResult checkOptions(ModuleOp module, std::optional<Stage> last) {
     auto refuse = [&](StringRef option, const Twine &value, StringRef expected) {
-      return module.emitError() << "dsv2-compile: option '" << option << "' is '" << value.str() << "', expected "
-                                << expected;
+      return module.emitError() << "dsv2-compile: option '" << option << "' is '" << value.str()
+                                << "', expected " << expected;
     };
-    auto among = [](StringRef value, ArrayRef<StringRef> list) { return llvm::is_contained(list, value); };
+    auto among = [](StringRef value, ArrayRef<StringRef> list) {
+      return llvm::is_contained(list, value);
+    };
     if (!last || *last == Stage::Import) {
       return refuse("stop-after", stopAfter, "model, dispatches, buffers or codegen");
     }
@@ -94,7 +99,8 @@ struct CompilePass : public mlir::dsv2::impl::CompilePassBase<CompilePass> {
       return refuse("compute", compute, "auto, f32 or bf16");
     }
     if (!among(absorb, {"auto", "naive", "reassociated"})) {
-      return refuse("absorb", absorb, "auto, naive or reassociated (premultiplied is not supported yet)");
+      return refuse("absorb", absorb,
+                    "auto, naive or reassociated (premultiplied is not supported yet)");
     }
     if (!among(fuseExperts, {"auto", "on", "off"})) {
       return refuse("fuse-experts", fuseExperts, "auto, on or off");
@@ -103,10 +109,12 @@ struct CompilePass : public mlir::dsv2::impl::CompilePassBase<CompilePass> {
       return refuse("quantize", quantize, "none (quantized weights are not supported yet)");
     }
     if (!quantizeOverrides.empty()) {
-      return refuse("quantize-overrides", quantizeOverrides, "nothing (quantized weights are not supported yet)");
+      return refuse("quantize-overrides", quantizeOverrides,
+                    "nothing (quantized weights are not supported yet)");
     }
     if (!among(kvCache, {"", compute}) && !(compute == "auto" && among(kvCache, {"f32", "bf16"}))) {
-      return refuse("kv-cache", kvCache, "the compute type (other cache types are not supported yet)");
+      return refuse("kv-cache", kvCache,
+                    "the compute type (other cache types are not supported yet)");
     }
     if (verify != 0) {
       return refuse("verify", Twine(verify), "0 (multi-token prediction is not supported yet)");

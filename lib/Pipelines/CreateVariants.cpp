@@ -1,7 +1,8 @@
-//===- CreateVariants.cpp - an empty program for each target -------------------------------------===//
+//===- CreateVariants.cpp - an empty program for each target
+//-------------------------------------===//
 //
-// The only place between model and code that looks a target up: what later passes need to know of it is
-// written into the variant.
+// The only place between model and code that looks a target up: what later passes need to know of
+// it is written into the variant.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -32,7 +33,8 @@ struct CreateVariantsPass : public mlir::dsv2::impl::CreateVariantsPassBase<Crea
     auto model = module->getAttrOfType<DictionaryAttr>(DSV2Dialect::kModelAttr);
     auto known = model ? model.getAs<IntegerAttr>("max_context") : IntegerAttr();
     if (!known) {
-      module.emitError() << "expected a module attribute '" << DSV2Dialect::kModelAttr << "' with 'max_context'";
+      module.emitError() << "expected a module attribute '" << DSV2Dialect::kModelAttr
+                         << "' with 'max_context'";
       return signalPassFailure();
     }
     int64_t context = maxContext ? int64_t(maxContext) : std::min(known.getInt(), kDefaultContext);
@@ -73,8 +75,8 @@ struct CreateVariantsPass : public mlir::dsv2::impl::CreateVariantsPassBase<Crea
     }
   }
 
-  /// What the step says of its numbers: compute type, and the angles that step tables are made of. A program
-  /// has one table of angles, so all rotations must agree.
+  /// What the step says of its numbers: compute type, and the angles that step tables are made of.
+  /// A program has one table of angles, so all rotations must agree.
   LogicalResult readStep() {
     compute = "f32";
     frequencies.clear();
@@ -84,7 +86,8 @@ struct CreateVariantsPass : public mlir::dsv2::impl::CreateVariantsPassBase<Crea
       if (auto rope = dyn_cast<RopeOp>(op)) {
         if (first && (rope.getRope().getInvFreq() != first.getRope().getInvFreq() ||
                       rope.getRope().getMagnitude() != first.getRope().getMagnitude())) {
-          InFlightDiagnostic error = rope.emitOpError("has other frequencies or magnitude than the first rotation");
+          InFlightDiagnostic error =
+              rope.emitOpError("has other frequencies or magnitude than the first rotation");
           error.attachNote(first.getLoc()) << "the first is here";
           return WalkResult::interrupt();
         }
@@ -92,7 +95,8 @@ struct CreateVariantsPass : public mlir::dsv2::impl::CreateVariantsPassBase<Crea
         frequencies = llvm::to_vector(rope.getRope().getInvFreq().getValues<float>());
         magnitude = float(rope.getRope().getMagnitude());
       } else if (auto append = dyn_cast<CacheAppendOp>(op)) {
-        compute = cast<CacheType>(append.getCache().getType()).getElementType().isBF16() ? "bf16" : "f32";
+        compute =
+            cast<CacheType>(append.getCache().getType()).getElementType().isBF16() ? "bf16" : "f32";
       }
       return WalkResult::advance();
     });
@@ -100,15 +104,16 @@ struct CreateVariantsPass : public mlir::dsv2::impl::CreateVariantsPassBase<Crea
   }
 
   void create(OpBuilder &b, const ::dsv2::TargetBackend &target, int64_t context) {
-    auto variant = dsv2_exec::VariantOp::create(b, getOperation().getLoc(), target.getName(), target.getDriver(),
-                                                target.getTier(), compute, context, maxBatch, maxStepTokens,
-                                                frequencies, magnitude);
+    auto variant = dsv2_exec::VariantOp::create(
+        b, getOperation().getLoc(), target.getName(), target.getDriver(), target.getTier(), compute,
+        context, maxBatch, maxStepTokens, frequencies, magnitude);
     auto packing = [&](Type element) {
       ::dsv2::PackedLayout layout = target.getPacking(element);
       return b.getDenseI64ArrayAttr({layout.panel, layout.pair});
     };
-    variant->setAttr("packing", b.getDictionaryAttr({b.getNamedAttr("bf16", packing(b.getBF16Type())),
-                                                     b.getNamedAttr("f32", packing(b.getF32Type()))}));
+    variant->setAttr("packing",
+                     b.getDictionaryAttr({b.getNamedAttr("bf16", packing(b.getBF16Type())),
+                                          b.getNamedAttr("f32", packing(b.getF32Type()))}));
   }
 
   StringRef compute;

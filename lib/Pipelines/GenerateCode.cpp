@@ -1,7 +1,8 @@
-//===- GenerateCode.cpp - compile every kernel, attach the code ----------------------------------===//
+//===- GenerateCode.cpp - compile every kernel, attach the code
+//----------------------------------===//
 //
-// Kernels of all variants are compiled by the context's thread pool, each on a module of its own; what is
-// written back, and its order, does not depend on the threads.
+// Kernels of all variants are compiled by the context's thread pool, each on a module of its own;
+// what is written back, and its order, does not depend on the threads.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -70,7 +71,8 @@ LogicalResult compileBuilt(Job &job, const ::dsv2::KernelBuilderRegistry &builde
     return job.kernel.emitOpError("has neither a spec nor a body");
   }
   std::unique_ptr<::dsv2::TileEmitter> emitter = job.target->createEmitter(job.kernel.getContext());
-  ::dsv2::KernelRequest request{job.kernel.getSymName(), job.kernel.getSpecAttr(), job.kernel.getLoc()};
+  ::dsv2::KernelRequest request{job.kernel.getSymName(), job.kernel.getSpecAttr(),
+                                job.kernel.getLoc()};
   FailureOr<::dsv2::BuiltKernel> built = builder(request, *emitter);
   if (failed(built)) {
     return failure();
@@ -132,21 +134,21 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
     }
   }
 
-  /// A line for each kernel (builder, bytes of code, scratch), then one for each dispatch (kernel, source of
-  /// the op). Fields are separated by tabs.
+  /// A line for each kernel (builder, bytes of code, scratch), then one for each dispatch (kernel,
+  /// source of the op). Fields are separated by tabs.
   LogicalResult writeReport() {
     std::string text;
     llvm::raw_string_ostream out(text);
     for (auto variant : getOperation().getOps<dsv2_exec::VariantOp>()) {
       for (auto kernel : variant.getOps<dsv2_exec::KernelOp>()) {
         out << variant.getSymName() << "\tkernel\t" << kernel.getSymName() << "\t"
-                   << kernel.getKernelBuilder() << "\t" << kernel.getSize().value_or(0) << "\t"
-                   << kernel.getScratch() << "\n";
+            << kernel.getKernelBuilder() << "\t" << kernel.getSize().value_or(0) << "\t"
+            << kernel.getScratch() << "\n";
       }
       variant.walk([&](dsv2_exec::DispatchOp dispatch) {
         out << variant.getSymName() << "\tdispatch\t"
-                   << dispatch->getParentOfType<dsv2_exec::EntryOp>().getSymName() << "\t" << dispatch.getKernel()
-                   << "\t" << dispatch.getLoc() << "\n";
+            << dispatch->getParentOfType<dsv2_exec::EntryOp>().getSymName() << "\t"
+            << dispatch.getKernel() << "\t" << dispatch.getLoc() << "\n";
       });
     }
     if (std::optional<::dsv2::Error> error = ::dsv2::writeFileAtomically(report, text)) {

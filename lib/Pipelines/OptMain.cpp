@@ -86,8 +86,8 @@ static bool parseCommandLine(int argc, char **argv, llvm::StringRef overview) {
   return false;
 }
 
-/// MLIR prints the op behind an error; ours is often the module, with all it holds. `--mlir-print-op-on-diagnostic`
-/// brings that back.
+/// MLIR prints the op behind an error; ours is often the module, with all it holds.
+/// `--mlir-print-op-on-diagnostic` brings that back.
 static void keepDiagnosticsShort() {
   auto &options = llvm::cl::getRegisteredOptions();
   if (auto option = options.find("mlir-print-op-on-diagnostic"); option != options.end()) {

@@ -1,4 +1,5 @@
-//===- Passes.h - passes that need more than one room --------------------------------------------===//
+//===- Passes.h - passes that need more than one room
+//--------------------------------------------===//
 //
 // Declarations that TableGen writes from Passes.td.
 //

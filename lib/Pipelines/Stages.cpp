@@ -1,4 +1,5 @@
-//===- Stages.cpp - what each stage of a compilation runs ---------------------------------------===//
+//===- Stages.cpp - what each stage of a compilation runs
+//---------------------------------------===//
 //
 // One function per stage; the comment at each pass says why it stands there.
 //
@@ -17,7 +18,8 @@
 using namespace mlir;
 using namespace mlir::dsv2;
 
-static constexpr StringLiteral stageNames[] = {"import", "model", "dispatches", "buffers", "codegen"};
+static constexpr StringLiteral stageNames[] = {"import", "model", "dispatches", "buffers",
+                                               "codegen"};
 
 StringRef mlir::dsv2::stageName(Stage stage) { return stageNames[unsigned(stage)]; }
 

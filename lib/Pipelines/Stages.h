@@ -1,10 +1,11 @@
-//===- Stages.h - the stages from a model to code ----------------------------------------------===//
+//===- Stages.h - the stages from a model to code
+//----------------------------------------------===//
 //
 //   import -> model -> dispatches -> buffers -> codegen
 //
-// Each stage is a function that fills a pass manager, with an option struct of its own. The module records
-// the stage it has reached (`dsv2.stage`); `--dsv2-compile` runs the stages that are still missing, up to
-// `stop-after`, so a pipe may stop anywhere and go on from there.
+// Each stage is a function that fills a pass manager, with an option struct of its own. The module
+// records the stage it has reached (`dsv2.stage`); `--dsv2-compile` runs the stages that are still
+// missing, up to `stop-after`, so a pipe may stop anywhere and go on from there.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -17,7 +18,8 @@
 
 namespace mlir::dsv2 {
 
-/// Stages in order; a module without the attribute has not been imported by our tools and counts as Import.
+/// Stages in order; a module without the attribute has not been imported by our tools and counts as
+/// Import.
 enum class Stage { Import, Model, Dispatches, Buffers, Codegen };
 StringRef stageName(Stage stage);
 std::optional<Stage> parseStage(StringRef name);

@@ -1,7 +1,7 @@
 //===- CpuTier.cpp - which compiled tier this machine can run -------------===//
 //
-// Reads the feature bits themselves instead of asking a compiler's runtime, so that the answer does not
-// depend on which compiler built the tool.
+// Reads the feature bits themselves instead of asking a compiler's runtime, so that the answer does
+// not depend on which compiler built the tool.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Support/CpuTier.h"
@@ -52,8 +52,10 @@ bool hasAll(uint32_t word, std::initializer_list<unsigned> bits) {
 
 Features detect() {
   Features out;
-  Leaf one = readLeaf(1), seven = readLeaf(7), sevenOne = readLeaf(7, 1), extended = readLeaf(0x80000001);
-  // FMA, SSSE3.. are implied by AVX2 machines, yet each is asked: FMA 12, MOVBE 22, OSXSAVE 27, AVX 28, F16C 29.
+  Leaf one = readLeaf(1), seven = readLeaf(7), sevenOne = readLeaf(7, 1),
+       extended = readLeaf(0x80000001);
+  // FMA, SSSE3.. are implied by AVX2 machines, yet each is asked: FMA 12, MOVBE 22, OSXSAVE 27, AVX
+  // 28, F16C 29.
   if (!hasAll(one.c, {12, 22, 27, 28, 29})) {
     return out;
   }

@@ -1,7 +1,8 @@
 //===- TargetBackend.h - what a target is to the rest of the compiler -----===//
 //
-// One small interface per target, and the registry that holds them. Nothing outside a target's folder
-// names the target: pipelines look a name up and ask for packing, an emitter, objects and an image.
+// One small interface per target, and the registry that holds them. Nothing outside a target's
+// folder names the target: pipelines look a name up and ask for packing, an emitter, objects and an
+// image.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_TARGET_TARGETBACKEND_H
@@ -21,7 +22,8 @@ namespace dsv2 {
 
 class TileEmitter;
 
-/// Order of a packed contraction weight [N, K]: [ceil(N/panel)][ceil(K/pair)][panel][pair], zero padded.
+/// Order of a packed contraction weight [N, K]: [ceil(N/panel)][ceil(K/pair)][panel][pair], zero
+/// padded.
 struct PackedLayout {
   int64_t panel = 0;
   int64_t pair = 0;
@@ -29,10 +31,10 @@ struct PackedLayout {
 
 /// Numbers that decisions read instead of names. Rates are nominal and per core.
 struct TargetCapabilities {
-  int64_t vectorBits = 0;          ///< width of a register
-  bool nativeBf16Dot = false;      ///< has an instruction for a bf16 dot product
-  double f32FlopsPerCycle = 0.0;   ///< 2 per multiply-add
-  double bf16FlopsPerCycle = 0.0;  ///< of a bf16 contraction with f32 accumulation
+  int64_t vectorBits = 0;         ///< width of a register
+  bool nativeBf16Dot = false;     ///< has an instruction for a bf16 dot product
+  double f32FlopsPerCycle = 0.0;  ///< 2 per multiply-add
+  double bf16FlopsPerCycle = 0.0; ///< of a bf16 contraction with f32 accumulation
 };
 
 struct CompileOptions {
@@ -52,8 +54,8 @@ struct KernelSymbol {
   uint64_t offset = 0, size = 0;
 };
 
-/// Code of all kernels of a variant without imports or relocations: [0, textBytes) is executable, the rest
-/// constants, both whole pages.
+/// Code of all kernels of a variant without imports or relocations: [0, textBytes) is executable,
+/// the rest constants, both whole pages.
 struct KernelImage {
   uint64_t textBytes = 0;
   std::vector<uint8_t> bytes;
@@ -64,7 +66,8 @@ class TargetBackend {
 public:
   virtual ~TargetBackend();
 
-  /// The variant's name: what `targets=` says, with ":emulated" where special instructions are plain arithmetic.
+  /// The variant's name: what `targets=` says, with ":emulated" where special instructions are
+  /// plain arithmetic.
   virtual llvm::StringRef getName() const = 0;
   /// The runtime driver that runs its programs: "cpu".
   virtual llvm::StringRef getDriver() const = 0;
@@ -75,13 +78,14 @@ public:
   virtual PackedLayout getPacking(mlir::Type element) const = 0;
   /// A fresh emitter for one kernel. The context must hold the dialects of registerKernelDialects.
   virtual std::unique_ptr<TileEmitter> createEmitter(mlir::MLIRContext *context) const = 0;
-  /// Compiles one function of the kernel form: memref arguments (static shapes, identity layout), index
-  /// symbols, then %begin, %end : index and %scratch : memref<Nxi8>. The function is left as it was. Every
-  /// failure, the code generator's own included, is a diagnostic at the function that names it.
+  /// Compiles one function of the kernel form: memref arguments (static shapes, identity layout),
+  /// index symbols, then %begin, %end : index and %scratch : memref<Nxi8>. The function is left as
+  /// it was. Every failure, the code generator's own included, is a diagnostic at the function that
+  /// names it.
   virtual mlir::FailureOr<CompiledKernel> compileKernel(mlir::func::FuncOp kernel,
                                                         const CompileOptions &options) const = 0;
-  /// Joins objects, in the given order, to one image; same objects, same bytes. An import, an absolute
-  /// address or writable data is an error at `loc` that names function and symbol.
+  /// Joins objects, in the given order, to one image; same objects, same bytes. An import, an
+  /// absolute address or writable data is an error at `loc` that names function and symbol.
   virtual mlir::FailureOr<KernelImage> serialize(llvm::ArrayRef<CompiledKernel> kernels,
                                                  mlir::Location loc) const = 0;
 };
@@ -106,7 +110,8 @@ private:
 /// Fills the registry from the list that lib/Target/CMakeLists.txt holds.
 void registerAllTargets(TargetRegistry &registry);
 
-/// Dialects and translations that kernels are built and compiled with. Call it before threads start.
+/// Dialects and translations that kernels are built and compiled with. Call it before threads
+/// start.
 void registerKernelDialects(mlir::DialectRegistry &registry);
 
 } // namespace dsv2

@@ -1,6 +1,7 @@
 //===- TargetRegistry.cpp - the targets of this build ---------------------===//
 //
-// The list of targets is data that CMake writes (Targets.inc): a target is added by a folder and one word.
+// The list of targets is data that CMake writes (Targets.inc): a target is added by a folder and
+// one word.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Target/TargetBackend.h"
@@ -19,8 +20,8 @@
 
 namespace dsv2 {
 
-#define DSV2_TARGET(Name)                                                                                    \
-  void register##Name##Targets(TargetRegistry &registry);                                                    \
+#define DSV2_TARGET(Name)                                                                          \
+  void register##Name##Targets(TargetRegistry &registry);                                          \
   void register##Name##Dialects(mlir::DialectRegistry &registry);
 #include "lib/Target/Targets.inc"
 #undef DSV2_TARGET

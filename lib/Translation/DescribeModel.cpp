@@ -32,7 +32,8 @@ public:
     }
   }
 
-  /// A family of routed experts has a dimension for them, whether the checkpoint keeps them apart or not.
+  /// A family of routed experts has a dimension for them, whether the checkpoint keeps them apart
+  /// or not.
   static bool isRouted(WeightsOp family, int64_t experts) {
     auto shape = family.getValueType().getShape();
     return shape.size() == 3 && shape[0] == experts;
@@ -111,7 +112,8 @@ FailureOr<ModelDescription> mlir::dsv2::describeModel(ModuleOp module) {
     }
     out.parameters = int64_t(*total);
     auto share = chosen.find(family);
-    out.activated += share == chosen.end() ? *elements : *elements / share->second.second * share->second.first;
+    out.activated +=
+        share == chosen.end() ? *elements : *elements / share->second.second * share->second.first;
   }
   return out;
 }
@@ -136,12 +138,12 @@ std::string mlir::dsv2::printModelDescription(const ModelDescription &descriptio
     return text;
   }
   stream << "model                             " << description.name << '\n'
-         << "layers, hidden, vocabulary        " << description.layers << ", " << description.hidden << ", "
-         << description.vocab << '\n'
-         << llvm::formatv("parameters                        {0} ({1:F2}B)\n", description.parameters,
-                          double(description.parameters) / 1e9)
-         << llvm::formatv("activated for a token             {0} ({1:F2}B)\n", description.activated,
-                          double(description.activated) / 1e9)
+         << "layers, hidden, vocabulary        " << description.layers << ", " << description.hidden
+         << ", " << description.vocab << '\n'
+         << llvm::formatv("parameters                        {0} ({1:F2}B)\n",
+                          description.parameters, double(description.parameters) / 1e9)
+         << llvm::formatv("activated for a token             {0} ({1:F2}B)\n",
+                          description.activated, double(description.activated) / 1e9)
          << "cached values per token and layer " << description.cachedValues << '\n';
   return text;
 }

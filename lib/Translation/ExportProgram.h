@@ -13,9 +13,9 @@
 
 namespace mlir::dsv2 {
 
-/// The program of a module that has reached the stage `codegen`. Fails with a diagnostic at the op that is not
-/// ready (a kernel without code, a buffer without live interval), or at the module when it is empty or at
-/// another stage.
+/// The program of a module that has reached the stage `codegen`. Fails with a diagnostic at the op
+/// that is not ready (a kernel without code, a buffer without live interval), or at the module when
+/// it is empty or at another stage.
 FailureOr<::dsv2::Program> exportProgram(ModuleOp module);
 
 } // namespace mlir::dsv2

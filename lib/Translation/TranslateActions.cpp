@@ -117,7 +117,8 @@ std::vector<TranslateAction> allTranslateActions() {
       {"--from-artifact", "FILE",
        "an artifact to dsv2_exec IR, marked so that writing it again records no trust", false,
        fromArtifact},
-      {"--describe-model", "[IN]", "parameters (total, activated) and cached values of dsv2 IR", true, describeModelOf},
+      {"--describe-model", "[IN]", "parameters (total, activated) and cached values of dsv2 IR",
+       true, describeModelOf},
       {"--describe", "FILE", "targets, entry points, memory, kernels and weights of an artifact",
        true, describe},
   };

@@ -76,8 +76,9 @@ TEST(DeepseekV3Config, AGroupHasTwoExperts) {
   Expected<DeepseekV3Config> config =
       read({"n_group", "topk_group"}, R"("n_group":8,"topk_group":4)");
   ASSERT_FALSE(config);
-  EXPECT_EQ(config.error().message(), "config.json: field 'n_group' is 8, but 8 experts do not give "
-                                      "each group two");
+  EXPECT_EQ(config.error().message(),
+            "config.json: field 'n_group' is 8, but 8 experts do not give "
+            "each group two");
 }
 
 struct Refusal {

@@ -56,7 +56,8 @@ public:
   }
 
   /// Builds and compiles; a failure fails the test and gives null.
-  const ReadyKernel *kernel(const std::string &target, const std::string &builder, const std::string &spec) {
+  const ReadyKernel *kernel(const std::string &target, const std::string &builder,
+                            const std::string &spec) {
     std::string key = target + " " + builder + " " + spec;
     auto found = kernels.find(key);
     if (found == kernels.end()) {
@@ -66,7 +67,8 @@ public:
   }
 
   /// Assembly text of a kernel, whether this CPU runs it or not; empty after a failure.
-  std::string assembly(const std::string &target, const std::string &builder, const std::string &spec) {
+  std::string assembly(const std::string &target, const std::string &builder,
+                       const std::string &spec) {
     std::string text;
     compile(target, builder, spec, &text);
     return text;
@@ -82,18 +84,20 @@ private:
     context.loadAllAvailableDialects();
     registerAllTargets(registry);
     registerAllKernelBuilders(builders);
-    handler = std::make_unique<mlir::ScopedDiagnosticHandler>(&context, [this](mlir::Diagnostic &diagnostic) {
-      message += diagnostic.str() + "\n";
-      return mlir::success();
-    });
+    handler = std::make_unique<mlir::ScopedDiagnosticHandler>(&context,
+                                                              [this](mlir::Diagnostic &diagnostic) {
+                                                                message += diagnostic.str() + "\n";
+                                                                return mlir::success();
+                                                              });
   }
 
-  ReadyKernel compile(const std::string &targetName, const std::string &builderName, const std::string &spec,
-                      std::string *assembly = nullptr) {
+  ReadyKernel compile(const std::string &targetName, const std::string &builderName,
+                      const std::string &spec, std::string *assembly = nullptr) {
     ReadyKernel out;
     const TargetBackend *target = registry.lookup(targetName);
     KernelBuilder builder = builders.lookup(builderName);
-    auto attribute = llvm::dyn_cast_or_null<mlir::DictionaryAttr>(mlir::parseAttribute(spec, &context));
+    auto attribute =
+        llvm::dyn_cast_or_null<mlir::DictionaryAttr>(mlir::parseAttribute(spec, &context));
     EXPECT_TRUE(target && builder && attribute) << targetName << " " << builderName << " " << spec;
     if (!target || !builder || !attribute) {
       return out;
@@ -104,7 +108,8 @@ private:
     if (mlir::failed(built)) {
       return out;
     }
-    mlir::FailureOr<CompiledKernel> compiled = target->compileKernel(built->function, {assembly != nullptr});
+    mlir::FailureOr<CompiledKernel> compiled =
+        target->compileKernel(built->function, {assembly != nullptr});
     if (mlir::failed(compiled)) {
       return out;
     }
@@ -158,7 +163,8 @@ public:
   void zero() { std::memset(bytes.data(), 0, bytes.size()); }
   bool sameBits(const Elements &other, size_t begin, size_t otherBegin, size_t n) const {
     size_t size = bf16 ? 2 : 4;
-    return std::memcmp(bytes.data() + begin * size, other.bytes.data() + otherBegin * size, n * size) == 0;
+    return std::memcmp(bytes.data() + begin * size, other.bytes.data() + otherBegin * size,
+                       n * size) == 0;
   }
 
 private:

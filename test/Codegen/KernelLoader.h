@@ -1,7 +1,7 @@
 //===- KernelLoader.h - runs compiled kernels inside a test ---------------===//
 //
-// The least that a loader must do: copy the image, make text executable and constants read-only. Kernels are
-// called through the ABI, with the denormal mode that the runtime's workers set.
+// The least that a loader must do: copy the image, make text executable and constants read-only.
+// Kernels are called through the ABI, with the denormal mode that the runtime's workers set.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_TEST_CODEGEN_KERNELLOADER_H
@@ -22,13 +22,15 @@ using KernelFunction = void (*)(const uint64_t *slots, int64_t begin, int64_t en
 /// An image mapped for execution.
 class LoadedImage {
 public:
-  explicit LoadedImage(const KernelImage &image) : symbols(image.symbols), size(image.bytes.size()) {
+  explicit LoadedImage(const KernelImage &image)
+      : symbols(image.symbols), size(image.bytes.size()) {
     memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
       std::abort();
     }
     std::memcpy(memory, image.bytes.data(), size);
-    if (mprotect(memory, size, PROT_READ) != 0 || mprotect(memory, image.textBytes, PROT_READ | PROT_EXEC) != 0) {
+    if (mprotect(memory, size, PROT_READ) != 0 ||
+        mprotect(memory, image.textBytes, PROT_READ | PROT_EXEC) != 0) {
       std::abort();
     }
   }
@@ -51,7 +53,8 @@ private:
   size_t size = 0;
 };
 
-/// Memory aligned to 64 bytes as the runtime gives it, filled with a byte pattern that is a NaN in f32 and bf16.
+/// Memory aligned to 64 bytes as the runtime gives it, filled with a byte pattern that is a NaN in
+/// f32 and bf16.
 template <typename T> class Buffer {
 public:
   explicit Buffer(size_t count, int fill = 0xff) : count(count) {
@@ -59,7 +62,9 @@ public:
     data_ = static_cast<T *>(std::aligned_alloc(64, bytes));
     std::memset(static_cast<void *>(data_), fill, bytes);
   }
-  Buffer(Buffer &&other) noexcept : data_(other.data_), count(other.count) { other.data_ = nullptr; }
+  Buffer(Buffer &&other) noexcept : data_(other.data_), count(other.count) {
+    other.data_ = nullptr;
+  }
   Buffer &operator=(Buffer &&other) noexcept {
     std::swap(data_, other.data_);
     std::swap(count, other.count);

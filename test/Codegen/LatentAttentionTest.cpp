@@ -1,7 +1,7 @@
 //===- LatentAttentionTest.cpp - latent attention against a plain loop ----===//
 //
-// Ragged contexts around the edges of pages and blocks, shuffled pages, and a cache whose unused rows are NaN.
-// Schedules, tiers and neighbours in the batch must not change a bit.
+// Ragged contexts around the edges of pages and blocks, shuffled pages, and a cache whose unused
+// rows are NaN. Schedules, tiers and neighbours in the batch must not change a bit.
 //
 //===----------------------------------------------------------------------===//
 #include "test/Codegen/KernelFixture.h"
@@ -31,10 +31,12 @@ struct Problem {
       : c(c), contexts(std::move(lengths)), rows(int64_t(contexts.size())),
         rowElements(ceilDiv(c.latent + c.rope, 32) * 32),
         tableStride(ceilDiv(*std::max_element(contexts.begin(), contexts.end()), kPage) + 1),
-        longest(*std::max_element(contexts.begin(), contexts.end())), recordBlocks(ceilDiv(longest, kAttentionBlock)),
+        longest(*std::max_element(contexts.begin(), contexts.end())),
+        recordBlocks(ceilDiv(longest, kAttentionBlock)),
         q(randomElements(rows * c.heads * c.latent, c.bf16, 1)),
-        qRope(randomElements(rows * c.heads * c.rope, c.bf16, 2)), cache(rows * tableStride * kPage * rowElements, c.bf16),
-        table(rows * tableStride), context(rows), sequence(rows) {
+        qRope(randomElements(rows * c.heads * c.rope, c.bf16, 2)),
+        cache(rows * tableStride * kPage * rowElements, c.bf16), table(rows * tableStride),
+        context(rows), sequence(rows) {
     std::vector<int32_t> pages(rows * tableStride);
     for (size_t i = 0; i < pages.size(); ++i) {
       pages[i] = int32_t(i);
@@ -55,28 +57,35 @@ struct Problem {
   }
 
   int64_t place(int64_t row, int64_t token) const {
-    return (int64_t(table[sequence[row] * tableStride + token / kPage]) * kPage + token % kPage) * rowElements;
+    return (int64_t(table[sequence[row] * tableStride + token / kPage]) * kPage + token % kPage) *
+           rowElements;
   }
 
   std::string spec(const std::string &mode) const {
     auto type = [](bool bf16) { return bf16 ? std::string("bf16") : std::string("f32"); };
     auto number = [](int64_t x) { return std::to_string(x); };
-    return "{heads = " + number(c.heads) + ", latent = " + number(c.latent) + ", rope = " + number(c.rope) +
-           ", row_elements = " + number(rowElements) + ", page_tokens = 64, table_stride = " + number(tableStride) +
-           ", dtype = " + type(c.bf16) + ", out_dtype = " + type(c.outBf16) + ", scale = 0.1147, q_row_stride = " +
-           number(c.heads * c.latent) + ", q_head_stride = " + number(c.latent) + ", rope_row_stride = " +
-           number(c.heads * c.rope) + ", rope_head_stride = " + number(c.rope) + ", out_row_stride = " +
-           number(c.heads * c.latent) + ", out_head_stride = " + number(c.latent) + ", mode = \"" + mode + "\"}";
+    return "{heads = " + number(c.heads) + ", latent = " + number(c.latent) +
+           ", rope = " + number(c.rope) + ", row_elements = " + number(rowElements) +
+           ", page_tokens = 64, table_stride = " + number(tableStride) +
+           ", dtype = " + type(c.bf16) + ", out_dtype = " + type(c.outBf16) +
+           ", scale = 0.1147, q_row_stride = " + number(c.heads * c.latent) +
+           ", q_head_stride = " + number(c.latent) +
+           ", rope_row_stride = " + number(c.heads * c.rope) +
+           ", rope_head_stride = " + number(c.rope) +
+           ", out_row_stride = " + number(c.heads * c.latent) +
+           ", out_head_stride = " + number(c.latent) + ", mode = \"" + mode + "\"}";
   }
 
   int64_t groups() const { return ceilDiv(c.heads, kAttentionHeads); }
 
   Elements sequential(const std::string &target) const {
     Elements out(rows * c.heads * c.latent, c.outBf16);
-    const ReadyKernel *kernel = KernelHouse::get().kernel(target, "latent_attention", spec("sequential"));
+    const ReadyKernel *kernel =
+        KernelHouse::get().kernel(target, "latent_attention", spec("sequential"));
     EXPECT_TRUE(kernel) << KernelHouse::get().message;
     if (kernel) {
-      kernel->call({q.slot(), qRope.slot(), cache.slot(), table.slot(), context.slot(), sequence.slot(), out.slot()},
+      kernel->call({q.slot(), qRope.slot(), cache.slot(), table.slot(), context.slot(),
+                    sequence.slot(), out.slot()},
                    0, rows * groups());
     }
     return out;
@@ -91,11 +100,12 @@ struct Problem {
       Buffer<float> partials(rows * groups() * recordBlocks * latentAttentionRecord(c.latent));
       int64_t items = rows * groups() * recordBlocks;
       for (int64_t begin = 0; begin < items; begin += 3) {
-        split->call({q.slot(), qRope.slot(), cache.slot(), table.slot(), context.slot(), sequence.slot(),
-                     partials.slot(), uint64_t(longest)},
+        split->call({q.slot(), qRope.slot(), cache.slot(), table.slot(), context.slot(),
+                     sequence.slot(), partials.slot(), uint64_t(longest)},
                     begin, std::min(begin + 3, items));
       }
-      merge->call({partials.slot(), context.slot(), out.slot(), uint64_t(longest)}, 0, rows * groups());
+      merge->call({partials.slot(), context.slot(), out.slot(), uint64_t(longest)}, 0,
+                  rows * groups());
     }
     return out;
   }
@@ -110,7 +120,8 @@ struct Problem {
         s += double(q.get((row * c.heads + head) * c.latent + x)) * cache.get(place(row, t) + x);
       }
       for (int64_t x = 0; x < c.rope; ++x) {
-        s += double(qRope.get((row * c.heads + head) * c.rope + x)) * cache.get(place(row, t) + c.latent + x);
+        s += double(qRope.get((row * c.heads + head) * c.rope + x)) *
+             cache.get(place(row, t) + c.latent + x);
       }
       scores[t] = s * scale;
       most = std::max(most, scores[t]);
@@ -140,11 +151,13 @@ struct Problem {
         std::vector<double> wanted = expected(row, head, largest);
         for (int64_t x = 0; x < c.latent; ++x) {
           double got = out.get((row * c.heads + head) * c.latent + x);
-          // In bf16 each probability is rounded once: 2^-9 of the sum of sizes at most, and the output once.
-          double bound = largest * (c.bf16 ? 1.0 / 400 : 4e-6) + (c.outBf16 ? std::abs(wanted[x]) / 256 : 0.0);
+          // In bf16 each probability is rounded once: 2^-9 of the sum of sizes at most, and the
+          // output once.
+          double bound =
+              largest * (c.bf16 ? 1.0 / 400 : 4e-6) + (c.outBf16 ? std::abs(wanted[x]) / 256 : 0.0);
           if (!(std::abs(got - wanted[x]) <= bound) && failures++ < 3) {
-            ADD_FAILURE() << what << ": context " << contexts[row] << " head " << head << " column " << x << " is "
-                          << got << ", expected " << wanted[x];
+            ADD_FAILURE() << what << ": context " << contexts[row] << " head " << head << " column "
+                          << x << " is " << got << ", expected " << wanted[x];
           }
         }
       }
@@ -157,8 +170,8 @@ const std::vector<int64_t> kContexts = {1, 63, 64, 65, 255, 256, 257, 700, 0};
 
 TEST(LatentAttentionTest, AgreesWithAPlainLoopAndAcrossTiers) {
   for (bool bf16 : {false, true}) {
-    for (const Case &c : {Case{1, 32, 8, bf16, false}, Case{3, 41, 6, bf16, bf16}, Case{16, 64, 16, bf16, bf16},
-                          Case{17, 20, 7, bf16, false}}) {
+    for (const Case &c : {Case{1, 32, 8, bf16, false}, Case{3, 41, 6, bf16, bf16},
+                          Case{16, 64, 16, bf16, bf16}, Case{17, 20, 7, bf16, false}}) {
       Problem problem(c, kContexts);
       Elements first(1, false);
       for (const std::string &target : KernelHouse::get().runnable()) {
@@ -201,7 +214,8 @@ TEST(LatentAttentionTest, NeighboursDoNotChangeBits) {
   }
 }
 
-/// A chunk of 128 rows of one sequence, each seeing one token more than the row before, against each row alone.
+/// A chunk of 128 rows of one sequence, each seeing one token more than the row before, against
+/// each row alone.
 TEST(LatentAttentionTest, RowsOfAChunkEqualRowsAlone) {
   Case c{3, 41, 6, true, true};
   Problem chunk(c, std::vector<int64_t>(128, 300));
@@ -215,15 +229,17 @@ TEST(LatentAttentionTest, RowsOfAChunkEqualRowsAlone) {
     if (target == "x86-64-v3") {
       chunk.check(all, "chunk on " + target);
     }
-    const ReadyKernel *kernel = KernelHouse::get().kernel(target, "latent_attention", chunk.spec("sequential"));
+    const ReadyKernel *kernel =
+        KernelHouse::get().kernel(target, "latent_attention", chunk.spec("sequential"));
     ASSERT_TRUE(kernel) << KernelHouse::get().message;
     int64_t width = c.heads * c.latent;
     for (int64_t row : {0, 1, 63, 127}) {
       Elements one(width, c.outBf16);
       uint64_t bytes = c.bf16 ? 2 : 4;
       kernel->call({chunk.q.slot() + uint64_t(row * width) * bytes,
-                    chunk.qRope.slot() + uint64_t(row * c.heads * c.rope) * bytes, chunk.cache.slot(),
-                    chunk.table.slot(), chunk.context.slot() + 4 * uint64_t(row), chunk.sequence.slot(), one.slot()},
+                    chunk.qRope.slot() + uint64_t(row * c.heads * c.rope) * bytes,
+                    chunk.cache.slot(), chunk.table.slot(),
+                    chunk.context.slot() + 4 * uint64_t(row), chunk.sequence.slot(), one.slot()},
                    0, 1);
       EXPECT_TRUE(all.sameBits(one, row * width, 0, width)) << target << " row " << row;
     }
@@ -235,7 +251,8 @@ TEST(LatentAttentionTest, WrongSpecIsNamed) {
   std::string spec = problem.spec("sequential");
   spec.replace(spec.find("page_tokens = 64"), 16, "page_tokens = 48");
   EXPECT_EQ(KernelHouse::get().kernel("x86-64-v3", "latent_attention", spec), nullptr);
-  EXPECT_NE(KernelHouse::get().message.find("field 'page_tokens': is 48, expected a multiple of 16 that divides 256"),
+  EXPECT_NE(KernelHouse::get().message.find(
+                "field 'page_tokens': is 48, expected a multiple of 16 that divides 256"),
             std::string::npos);
 }
 

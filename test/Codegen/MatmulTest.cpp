@@ -1,7 +1,7 @@
 //===- MatmulTest.cpp - the matmul kernel against a plain loop ------------===//
 //
-// Odd shapes on every tier that this CPU runs and on every emulated one; bits must not depend on the number of
-// rows, the split of the items, or the tier.
+// Odd shapes on every tier that this CPU runs and on every emulated one; bits must not depend on
+// the number of rows, the split of the items, or the tier.
 //
 //===----------------------------------------------------------------------===//
 #include "test/Codegen/KernelFixture.h"
@@ -21,8 +21,10 @@ struct Problem {
   Elements a, plain, w, residual;
 
   explicit Problem(const Case &c)
-      : c(c), kPadded((c.k + 1) / 2 * 2), aRow(c.batch * kPadded + 2), outRow(c.batch * c.n + 3), outBatch(c.n),
-        a(c.rows * aRow, c.bf16), plain(randomElements(c.batch * c.n * c.k, c.bf16, 2)), w(packWeight(plain, c.batch, c.n, c.k, c.bf16)),
+      : c(c), kPadded((c.k + 1) / 2 * 2), aRow(c.batch * kPadded + 2), outRow(c.batch * c.n + 3),
+        outBatch(c.n), a(c.rows * aRow, c.bf16),
+        plain(randomElements(c.batch * c.n * c.k, c.bf16, 2)),
+        w(packWeight(plain, c.batch, c.n, c.k, c.bf16)),
         residual(randomElements(c.rows * outRow, false, 3)) {
     a.randomize(1);
     for (int64_t m = 0; m < c.rows; ++m) {
@@ -36,10 +38,12 @@ struct Problem {
 
   std::string spec() const {
     auto type = [](bool bf16) { return bf16 ? std::string("bf16") : std::string("f32"); };
-    return "{n = " + std::to_string(c.n) + ", k = " + std::to_string(c.k) + ", batch = " + std::to_string(c.batch) +
-           ", dtype = " + type(c.bf16) + ", out_dtype = " + type(c.outBf16) + ", a_row_stride = " +
-           std::to_string(aRow) + ", a_batch_stride = " + std::to_string(kPadded) + ", out_row_stride = " +
-           std::to_string(outRow) + ", out_batch_stride = " + std::to_string(outBatch) +
+    return "{n = " + std::to_string(c.n) + ", k = " + std::to_string(c.k) +
+           ", batch = " + std::to_string(c.batch) + ", dtype = " + type(c.bf16) +
+           ", out_dtype = " + type(c.outBf16) + ", a_row_stride = " + std::to_string(aRow) +
+           ", a_batch_stride = " + std::to_string(kPadded) +
+           ", out_row_stride = " + std::to_string(outRow) +
+           ", out_batch_stride = " + std::to_string(outBatch) +
            ", add = " + (c.add ? "true" : "false") + "}";
   }
 
@@ -65,22 +69,25 @@ struct Problem {
     for (int64_t m = 0; m < c.rows; ++m) {
       for (int64_t e = 0; e < c.batch; ++e) {
         for (int64_t j = 0; j < c.n; ++j) {
-          double sum = c.add ? residual.get(m * outRow + e * outBatch + j) : 0.0, size = std::abs(sum);
+          double sum = c.add ? residual.get(m * outRow + e * outBatch + j) : 0.0,
+                 size = std::abs(sum);
           for (int64_t x = 0; x < c.k; ++x) {
-            double product = double(a.get(m * aRow + e * kPadded + x)) * plain.get((e * c.n + j) * c.k + x);
+            double product =
+                double(a.get(m * aRow + e * kPadded + x)) * plain.get((e * c.n + j) * c.k + x);
             sum += product;
             size += std::abs(product);
           }
           double got = out.get(m * outRow + e * outBatch + j);
           double bound = 1e-6 * size + (c.outBf16 ? std::abs(sum) / 256 : 0.0);
           if (!(std::abs(got - sum) <= bound) && failures++ < 3) {
-            ADD_FAILURE() << what << ": row " << m << " batch " << e << " column " << j << " is " << got
-                          << ", expected " << sum;
+            ADD_FAILURE() << what << ": row " << m << " batch " << e << " column " << j << " is "
+                          << got << ", expected " << sum;
           }
         }
       }
       for (int64_t j = c.batch * c.n; j < outRow; ++j) {
-        EXPECT_TRUE(out.sameBits(untouched, m * outRow + j, 0, 1)) << what << ": row " << m << " past its end";
+        EXPECT_TRUE(out.sameBits(untouched, m * outRow + j, 0, 1))
+            << what << ": row " << m << " past its end";
       }
     }
     EXPECT_EQ(failures, 0) << what;
@@ -108,7 +115,8 @@ TEST(MatmulTest, AgreesWithAPlainLoop) {
       Problem problem(c);
       const ReadyKernel *kernel = KernelHouse::get().kernel(target, "matmul", problem.spec());
       ASSERT_TRUE(kernel) << KernelHouse::get().message;
-      problem.check(problem.run(*kernel, c.rows), target + " rows " + std::to_string(c.rows) + " " + problem.spec());
+      problem.check(problem.run(*kernel, c.rows),
+                    target + " rows " + std::to_string(c.rows) + " " + problem.spec());
     }
   }
 }
@@ -125,7 +133,8 @@ TEST(MatmulTest, BitsDoNotDependOnRowsOrSplit) {
       for (int64_t rows : {1, 2, 5, 128}) {
         Elements few = problem.run(*kernel, rows);
         for (int64_t m = 0; m < rows; ++m) {
-          EXPECT_TRUE(all.sameBits(few, m * problem.outRow, m * problem.outRow, 192)) << target << " row " << m;
+          EXPECT_TRUE(all.sameBits(few, m * problem.outRow, m * problem.outRow, 192))
+              << target << " row " << m;
         }
       }
     }
@@ -141,7 +150,8 @@ TEST(MatmulTest, BitsDoNotDependOnTheTier) {
     for (const std::string &target : KernelHouse::get().runnable()) {
       const ReadyKernel *kernel = KernelHouse::get().kernel(target, "matmul", problem.spec());
       ASSERT_TRUE(kernel);
-      EXPECT_TRUE(expected.sameBits(problem.run(*kernel, 13), 0, 0, expected.size())) << target << " bf16 " << bf16;
+      EXPECT_TRUE(expected.sameBits(problem.run(*kernel, 13), 0, 0, expected.size()))
+          << target << " bf16 " << bf16;
     }
   }
 }
@@ -151,8 +161,9 @@ TEST(MatmulTest, ResidualMayBeTheOutput) {
   const ReadyKernel *kernel = KernelHouse::get().kernel("x86-64-v3", "matmul", problem.spec());
   ASSERT_TRUE(kernel) << KernelHouse::get().message;
   Elements expected = problem.run(*kernel, 7);
-  kernel->call({problem.a.slot(), problem.w.slot(), problem.residual.slot(), problem.residual.slot(), 7}, 0,
-               problem.items());
+  kernel->call(
+      {problem.a.slot(), problem.w.slot(), problem.residual.slot(), problem.residual.slot(), 7}, 0,
+      problem.items());
   for (int64_t m = 0; m < 7; ++m) {
     EXPECT_TRUE(expected.sameBits(problem.residual, m * problem.outRow, m * problem.outRow, 100));
   }
@@ -161,7 +172,8 @@ TEST(MatmulTest, ResidualMayBeTheOutput) {
 TEST(MatmulTest, WrongSpecIsNamed) {
   KernelHouse &house = KernelHouse::get();
   EXPECT_EQ(house.kernel("x86-64-v3", "matmul", "{n = 0, k = 4}"), nullptr);
-  EXPECT_NE(house.message.find("builder 'matmul', field 'n': is 0, expected at least 1"), std::string::npos);
+  EXPECT_NE(house.message.find("builder 'matmul', field 'n': is 0, expected at least 1"),
+            std::string::npos);
   EXPECT_NE(house.message.find("field 'dtype': expected the type f32 or bf16"), std::string::npos);
 }
 

@@ -26,13 +26,12 @@ void kernel(const uint64 *slots, int64 begin, int64 end, void *scratch) {
     const int *blocks = (int *)slots[2] + ((int *)slots[4])[row] * 8;
     int64 sum = 0;
     for (int64 place = 0; place < ((int *)slots[3])[row]; ++place) {
-      const float *cached =
-          (float *)slots[1] + (blocks[place / kPage] * kPage + place % kPage) * 2;
+      const float *cached = (float *)slots[1] + (blocks[place / kPage] * kPage + place % kPage) * 2;
       sum += (int64)(cached[0] * cached[1]) * (place + 1) / 2;
     }
     ((float *)slots[0])[row] += (float)sum;
   }
-#else // head
+#else             // head
   for (int64 item = begin; item < end; ++item) {
     int64 wanted = item / kVocab, id = item % kVocab;
     int64 best = (int64)((float *)slots[0])[((int *)slots[1])[wanted]] % kVocab;

@@ -1,7 +1,7 @@
 //===- CompileTest.cpp - kernel functions to images, and called -----------===//
 //
-// Kernels written as text are compiled for every tier and run where the CPU can; what must not enter an
-// image is refused with a message that names it.
+// Kernels written as text are compiled for every tier and run where the CPU can; what must not
+// enter an image is refused with a message that names it.
 //
 //===----------------------------------------------------------------------===//
 #include "test/Codegen/KernelLoader.h"
@@ -56,7 +56,8 @@ protected:
 
   FailureOr<KernelImage> compile(const TargetBackend &target, llvm::StringRef text) {
     OwningOpRef<ModuleOp> module = parse(text);
-    FailureOr<CompiledKernel> kernel = target.compileKernel(*module->getOps<func::FuncOp>().begin(), {});
+    FailureOr<CompiledKernel> kernel =
+        target.compileKernel(*module->getOps<func::FuncOp>().begin(), {});
     if (failed(kernel)) {
       return failure();
     }
@@ -147,7 +148,8 @@ func.func @dot(%x: memref<16xf32>, %w: memref<32xbf16>, %begin: index, %end: ind
   EXPECT_NE(message.find("kernel 'dot': target 'x86-64-v4': "), std::string::npos) << message;
 }
 
-/// Moves, selects, widening and rounding of bf16 in odd shapes, on tiers with and without bf16 instructions.
+/// Moves, selects, widening and rounding of bf16 in odd shapes, on tiers with and without bf16
+/// instructions.
 TEST_F(CompileTest, Bf16OfAnyShapeNeedsNoLibrary) {
   constexpr const char *text = R"(
 func.func @move(%x: memref<1024xbf16> {llvm.noalias}, %y: memref<1024xbf16> {llvm.noalias}, %n: index,

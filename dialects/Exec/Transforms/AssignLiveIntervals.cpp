@@ -1,7 +1,8 @@
-//===- AssignLiveIntervals.cpp - When each arena buffer is live -----------------------------------===//
+//===- AssignLiveIntervals.cpp - When each arena buffer is live
+//-----------------------------------===//
 //
-// Offsets are the runtime's: sizes depend on caps that are fixed at load. Here is only which buffers may not
-// share memory.
+// Offsets are the runtime's: sizes depend on caps that are fixed at load. Here is only which
+// buffers may not share memory.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -81,10 +82,11 @@ struct AssignLiveIntervalsPass
       auto kernel = symbols.lookup<KernelOp>(dispatch.getKernel());
       auto writes = kernel->getAttrOfType<DenseI64ArrayAttr>("writes");
       if (!writes) {
-        return dispatch.emitOpError() << "kernel '" << dispatch.getKernel() << "' does not say what it writes";
+        return dispatch.emitOpError()
+               << "kernel '" << dispatch.getKernel() << "' does not say what it writes";
       }
-      // Reads first: a slot that is written may be read too, but then its old value came from outside the
-      // dispatch only if another slot (or an earlier dispatch) says so.
+      // Reads first: a slot that is written may be read too, but then its old value came from
+      // outside the dispatch only if another slot (or an earlier dispatch) says so.
       for (auto [slot, attribute] : llvm::enumerate(dispatch.getArgs())) {
         auto arg = cast<ArgAttr>(attribute);
         if (!arg.isRef() || llvm::is_contained(writes.asArrayRef(), int64_t(slot))) {
@@ -96,7 +98,9 @@ struct AssignLiveIntervalsPass
         }
       }
       for (int64_t slot : writes.asArrayRef()) {
-        auto arg = slot < int64_t(dispatch.getArgs().size()) ? cast<ArgAttr>(dispatch.getArgs()[slot]) : ArgAttr();
+        auto arg = slot < int64_t(dispatch.getArgs().size())
+                       ? cast<ArgAttr>(dispatch.getArgs()[slot])
+                       : ArgAttr();
         if (!arg || !arg.isRef()) {
           return dispatch.emitOpError() << "slot " << slot << " is written but no buffer";
         }
@@ -124,7 +128,8 @@ struct AssignLiveIntervalsPass
       }
       auto [at, isNew] = intervals.insert({buffer, {number, number + 1, entry}});
       if (!isNew && at->second.entry != entry) {
-        return dispatch.emitOpError() << "arena buffer '" << buffer.getSymName() << "' belongs to another entry";
+        return dispatch.emitOpError()
+               << "arena buffer '" << buffer.getSymName() << "' belongs to another entry";
       }
       at->second.cover(number, number + 1);
     }

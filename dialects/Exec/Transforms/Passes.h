@@ -1,4 +1,5 @@
-//===- Passes.h - passes on programs --------------------------------------------------------------===//
+//===- Passes.h - passes on programs
+//--------------------------------------------------------------===//
 //
 // Declarations that TableGen writes from Passes.td.
 //

@@ -1,7 +1,8 @@
-//===- FormDispatches.cpp - Turn the step function into programs ----------------------------------===//
+//===- FormDispatches.cpp - Turn the step function into programs
+//----------------------------------===//
 //
-// Each variant is filled by one walk over the step for every entry (StepLowering); this file says which entries
-// there are and what the module keeps of the model.
+// Each variant is filled by one walk over the step for every entry (StepLowering); this file says
+// which entries there are and what the module keeps of the model.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -41,7 +42,8 @@ ModelFacts collectFacts(func::FuncOp step) {
       facts.routedExperts = cast<RankedTensorType>(gate.getWeight().getType()).getDimSize(0);
       facts.topK = gate.getMethod().getTopK();
       if (auto loop = gate->getParentOfType<LayersOp>()) {
-        for (int64_t l = loop.getRange().getBegin(); l < loop.getRange().getEnd(); l += loop.getRange().getStep()) {
+        for (int64_t l = loop.getRange().getBegin(); l < loop.getRange().getEnd();
+             l += loop.getRange().getStep()) {
           facts.routedLayers.push_back(l);
         }
       }

@@ -1,20 +1,22 @@
-//===- LowerAttention.cpp - Compression, rope, the cache, latent attention ------------------------===//
+//===- LowerAttention.cpp - Compression, rope, the cache, latent attention
+//------------------------===//
 //
-// The cache is one buffer of pages, updated in place: its linear type says that nothing reads the old one. Both
-// schedules of attention merge the same blocks of context in the same order.
+// The cache is one buffer of pages, updated in place: its linear type says that nothing reads the
+// old one. Both schedules of attention merge the same blocks of context in the same order.
 //
 //===----------------------------------------------------------------------------------------------===//
 
+#include "lib/Codegen/LatentAttention.h"
 #include "lib/Conversion/DSV2ToExec/StepLowering.h"
 #include "lib/Conversion/DSV2ToLinalg/RowOps.h"
-#include "lib/Codegen/LatentAttention.h"
 
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlir::dsv2;
 
-// Rows of the cache are padded to whole cache lines of bf16, so that vectors may read past the rope part.
+// Rows of the cache are padded to whole cache lines of bf16, so that vectors may read past the rope
+// part.
 static constexpr int64_t kCacheRowMultiple = 32;
 static constexpr int64_t kPageTokens = 64;
 
@@ -54,8 +56,8 @@ LogicalResult StepLowering::lowerCompress(MLACompressOp op) {
   unsigned source = kernel.addSlot("kv"), scale = kernel.addSlot("weight");
   Place latentPart = kv;
   latentPart.layout.width = latent;
-  Value row = buildRmsNorm(kernel, kernel.load(source, latentPart.layout), kernel.loadVector(scale, f32, latent),
-                           op.getEps().convertToDouble());
+  Value row = buildRmsNorm(kernel, kernel.load(source, latentPart.layout),
+                           kernel.loadVector(scale, f32, latent), op.getEps().convertToDouble());
   return storeForms(op, op.getLatent(), kernel, row, "latent", x->rows, {slotOf(kv), *norm});
 }
 
@@ -69,9 +71,11 @@ LogicalResult StepLowering::lowerRope(RopeOp op) {
   RowLayout angles;
   angles.element = f32;
   angles.width = angles.stride = pairs;
-  RotationPairs order = op.getRope().getLayout() == RopeLayout::adjacent_pairs ? RotationPairs::Adjacent
-                                                                               : RotationPairs::Halves;
-  // A rotation is made in the form that is stored: one kernel for each wanted form (almost always one).
+  RotationPairs order = op.getRope().getLayout() == RopeLayout::adjacent_pairs
+                            ? RotationPairs::Adjacent
+                            : RotationPairs::Halves;
+  // A rotation is made in the form that is stored: one kernel for each wanted form (almost always
+  // one).
   for (Type form : wantedForms(op.getResult())) {
     RowKernel kernel(program.context(), "rope");
     unsigned source = kernel.addSlot("x"), cos = kernel.addSlot("cos"), sin = kernel.addSlot("sin"),
@@ -95,10 +99,10 @@ LogicalResult StepLowering::lowerCacheAppend(CacheAppendOp op) {
   }
   auto type = cast<CacheType>(op.getCache().getType());
   RowKernel kernel(program.context(), "cache_append");
-  unsigned first = kernel.addSlot("latent"), second = kernel.addSlot("k_rope"), cache = kernel.addSlot("cache"),
-           table = kernel.addSlot("slot");
-  buildCacheAppend(kernel, kernel.load(first, latent->layout), kernel.load(second, key->layout), cache,
-                   type.getElementType(), cacheRowElements(type), table);
+  unsigned first = kernel.addSlot("latent"), second = kernel.addSlot("k_rope"),
+           cache = kernel.addSlot("cache"), table = kernel.addSlot("slot");
+  buildCacheAppend(kernel, kernel.load(first, latent->layout), kernel.load(second, key->layout),
+                   cache, type.getElementType(), cacheRowElements(type), table);
   dispatchRows(op, kernel, "cache_append", {cache}, latent->rows,
                {slotOf(*latent), slotOf(*key), cacheSlot(type),
                 tableSlot("slot", IntegerType::get(program.context(), 64), 1, LaunchSymbol::Rows)});
@@ -111,7 +115,8 @@ LogicalResult StepLowering::lowerLatentAttention(LatentAttentionOp op) {
     return failure();
   }
   auto type = cast<CacheType>(op.getCache().getType());
-  if (query->layout.element != type.getElementType() || rotated->layout.element != type.getElementType()) {
+  if (query->layout.element != type.getElementType() ||
+      rotated->layout.element != type.getElementType()) {
     return op.emitOpError() << "queries and cache must have one element type to be compiled, got "
                             << query->layout.element << ", " << rotated->layout.element << " and "
                             << type.getElementType();
@@ -121,8 +126,11 @@ LogicalResult StepLowering::lowerLatentAttention(LatentAttentionOp op) {
   auto shape = cast<RankedTensorType>(op.getResult().getType()).getShape();
   int64_t heads = shape[1], latent = shape[2];
   int64_t pages = llvm::divideCeil(program.maxContext(), kPageTokens);
-  Place out = allocate(op.getResult(), wantedForms(op.getResult()).front(), "attention", query->rows);
-  auto number = [&](StringRef name, int64_t value) { return b.getNamedAttr(name, b.getI64IntegerAttr(value)); };
+  Place out =
+      allocate(op.getResult(), wantedForms(op.getResult()).front(), "attention", query->rows);
+  auto number = [&](StringRef name, int64_t value) {
+    return b.getNamedAttr(name, b.getI64IntegerAttr(value));
+  };
   auto spec = [&](StringRef mode) {
     return b.getDictionaryAttr({
         number("heads", heads),
@@ -149,9 +157,13 @@ LogicalResult StepLowering::lowerLatentAttention(LatentAttentionOp op) {
   AffineExpr blocks = program.symbol(LaunchSymbol::Context).ceilDiv(::dsv2::kAttentionBlock);
   Slot contextTable = tableSlot("context", i32, 1, LaunchSymbol::Rows);
   SmallVector<Slot> inputs = {
-      firstElement(*query), firstElement(*rotated), cacheSlot(type),
-      Slot::buffer(program.useTable("block_table", i32, program.symbol(LaunchSymbol::Sequences) * pages)),
-      contextTable, tableSlot("sequence", i32, 1, LaunchSymbol::Rows)};
+      firstElement(*query),
+      firstElement(*rotated),
+      cacheSlot(type),
+      Slot::buffer(
+          program.useTable("block_table", i32, program.symbol(LaunchSymbol::Sequences) * pages)),
+      contextTable,
+      tableSlot("sequence", i32, 1, LaunchSymbol::Rows)};
   if (!schedule.splitAttention) {
     inputs.push_back(firstElement(out));
     program.dispatch(op.getLoc(), program.useKernel("latent_attention", spec("sequential"), {6}),
@@ -159,14 +171,15 @@ LogicalResult StepLowering::lowerLatentAttention(LatentAttentionOp op) {
   } else {
     Type f32 = b.getF32Type();
     AffineExpr parts = rows * groups * blocks;
-    Slot partials =
-        Slot::buffer(program.addBuffer("partials", f32, parts * ::dsv2::latentAttentionRecord(latent)));
+    Slot partials = Slot::buffer(
+        program.addBuffer("partials", f32, parts * ::dsv2::latentAttentionRecord(latent)));
     Slot longest = Slot::sym(LaunchSymbol::Context);
     inputs.append({partials, longest});
     program.dispatch(op.getLoc(), program.useKernel("latent_attention", spec("split"), {6}),
                      program.sizes({parts}), inputs);
     program.dispatch(op.getLoc(), program.useKernel("latent_attention", spec("merge"), {2}),
-                     program.sizes({rows * groups}), {partials, contextTable, firstElement(out), longest});
+                     program.sizes({rows * groups}),
+                     {partials, contextTable, firstElement(out), longest});
   }
   finishForms(op, op.getResult(), out, "attention");
   return success();

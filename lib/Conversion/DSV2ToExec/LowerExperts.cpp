@@ -1,8 +1,9 @@
-//===- LowerExperts.cpp - Gate, dense MLPs, routed experts ----------------------------------------===//
+//===- LowerExperts.cpp - Gate, dense MLPs, routed experts
+//----------------------------------------===//
 //
-// Routed experts are five dispatches: a sort of (token, slot) pairs by expert, gate and up of every expert's
-// rows with SwiGLU, down, and per token the weighted sum over its slots, in slot order. Work lists live on the
-// device; grids depend on launch symbols only.
+// Routed experts are five dispatches: a sort of (token, slot) pairs by expert, gate and up of every
+// expert's rows with SwiGLU, down, and per token the weighted sum over its slots, in slot order.
+// Work lists live on the device; grids depend on launch symbols only.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -53,7 +54,9 @@ LogicalResult StepLowering::lowerGate(GateOp op) {
     return failure();
   }
   Place weights = table(f32, slots, "gate_weights"), ids = table(i32, slots, "gate_ids");
-  auto number = [&](StringRef name, int64_t value) { return b.getNamedAttr(name, b.getI64IntegerAttr(value)); };
+  auto number = [&](StringRef name, int64_t value) {
+    return b.getNamedAttr(name, b.getI64IntegerAttr(value));
+  };
   DictionaryAttr spec = b.getDictionaryAttr({
       number("experts", experts),
       number("top_k", topK),
@@ -66,8 +69,8 @@ LogicalResult StepLowering::lowerGate(GateOp op) {
   });
   // The replay table holds the recorded choices of one MoE layer after the other.
   int64_t perLayer = topK * program.maxStepTokens();
-  Slot replay =
-      Slot::buffer(program.useTable("replay", i32, b.getAffineConstantExpr(perLayer * program.routedLayers())));
+  Slot replay = Slot::buffer(
+      program.useTable("replay", i32, b.getAffineConstantExpr(perLayer * program.routedLayers())));
   replay.scale = perLayer;
   replay.offset = perLayer * (routedLayersBefore - layers.getBegin());
   routedLayersHere = layers.size();
@@ -80,14 +83,15 @@ LogicalResult StepLowering::lowerGate(GateOp op) {
     }
     slotsOfGate.push_back(*bias);
   }
-  program.dispatch(op.getLoc(), program.useKernel("gate_topk", spec, {1, 2}), itemsOf(x->rows), slotsOfGate);
+  program.dispatch(op.getLoc(), program.useKernel("gate_topk", spec, {1, 2}), itemsOf(x->rows),
+                   slotsOfGate);
   setPlace(op.getWeights(), weights);
   setPlace(op.getIds(), ids);
   return success();
 }
 
-LogicalResult StepLowering::lowerMLP(Operation *op, Value x, Value gate, Value up, Value down, Value result,
-                                     AddOp residual) {
+LogicalResult StepLowering::lowerMLP(Operation *op, Value x, Value gate, Value up, Value down,
+                                     Value result, AddOp residual) {
   Type f32 = Float32Type::get(program.context());
   FailureOr<Place> source = place(x);
   if (failed(source)) {
@@ -112,10 +116,13 @@ LogicalResult StepLowering::lowerMLP(Operation *op, Value x, Value gate, Value u
   // The product is an operand of the last contraction, in its type.
   Place product = rows(source->layout.element, "product");
   RowKernel kernel(program.context(), "swiglu");
-  unsigned first = kernel.addSlot("gate"), second = kernel.addSlot("up"), out = kernel.addSlot("out");
-  kernel.store(buildSwiGLU(kernel, kernel.load(first, gated.layout), kernel.load(second, raised.layout)), out,
-               product.layout);
-  dispatchRows(op, kernel, "swiglu", {out}, source->rows, {slotOf(gated), slotOf(raised), slotOf(product)});
+  unsigned first = kernel.addSlot("gate"), second = kernel.addSlot("up"),
+           out = kernel.addSlot("out");
+  kernel.store(
+      buildSwiGLU(kernel, kernel.load(first, gated.layout), kernel.load(second, raised.layout)),
+      out, product.layout);
+  dispatchRows(op, kernel, "swiglu", {out}, source->rows,
+               {slotOf(gated), slotOf(raised), slotOf(product)});
   return emitProjection(op, product, down, result, residual, "mlp");
 }
 
@@ -127,7 +134,8 @@ LogicalResult StepLowering::lowerExperts(FusedExpertsOp op, AddOp residual) {
     return failure();
   }
   auto gateUpType = cast<RankedTensorType>(op.getGateUp().getType());
-  int64_t experts = gateUpType.getDimSize(0), width = gateUpType.getDimSize(1) / 2, hidden = gateUpType.getDimSize(2);
+  int64_t experts = gateUpType.getDimSize(0), width = gateUpType.getDimSize(1) / 2,
+          hidden = gateUpType.getDimSize(2);
   int64_t slots = weights->layout.width;
   Type element = x->layout.element;
   FailureOr<Slot> gateUp = weightSlot(op.getGateUp(), element, {/*packed=*/true, /*splitRows=*/2});
@@ -139,19 +147,22 @@ LogicalResult StepLowering::lowerExperts(FusedExpertsOp op, AddOp residual) {
   auto buffer = [&](StringRef hint, Type type, AffineExpr elements) {
     return Slot::buffer(program.addBuffer(hint, type, elements));
   };
-  auto number = [&](StringRef name, int64_t value) { return b.getNamedAttr(name, b.getI64IntegerAttr(value)); };
+  auto number = [&](StringRef name, int64_t value) {
+    return b.getNamedAttr(name, b.getI64IntegerAttr(value));
+  };
 
   Slot list = buffer("expert_list", i32, b.getAffineConstantExpr(3 * experts));
   Slot count = buffer("expert_count", i32, b.getAffineConstantExpr(1));
   Slot order = buffer("expert_order", i32, pairs), position = buffer("expert_position", i32, pairs);
-  DictionaryAttr sortSpec = b.getDictionaryAttr({number("experts", experts), number("slots", slots)});
+  DictionaryAttr sortSpec =
+      b.getDictionaryAttr({number("experts", experts), number("slots", slots)});
   program.dispatch(op.getLoc(), program.useKernel("sort_experts", sortSpec, {1, 2, 3, 4}),
                    program.sizes({b.getAffineConstantExpr(1)}),
                    {slotOf(*ids), list, count, order, position, Slot::sym(x->rows)});
 
   // An entry of the list is an expert with rows: at most one for each pair.
-  auto grouped = [&](int64_t n, int64_t k, Type out, int64_t aStride, int64_t outStride, StringRef epilogue,
-                     bool gather, ArrayRef<Slot> arguments, int64_t written) {
+  auto grouped = [&](int64_t n, int64_t k, Type out, int64_t aStride, int64_t outStride,
+                     StringRef epilogue, bool gather, ArrayRef<Slot> arguments, int64_t written) {
     DictionaryAttr spec = b.getDictionaryAttr({
         number("n", n),
         number("k", k),
@@ -164,7 +175,8 @@ LogicalResult StepLowering::lowerExperts(FusedExpertsOp op, AddOp residual) {
     });
     int64_t panels = llvm::divideCeil(n, program.panelOf(element));
     program.dispatch(op.getLoc(), program.useKernel("grouped_matmul", spec, {written}),
-                     program.sizes({pairs * panels, b.getAffineConstantExpr(experts * panels)}), arguments);
+                     program.sizes({pairs * panels, b.getAffineConstantExpr(experts * panels)}),
+                     arguments);
   };
   int64_t productStride = llvm::alignTo(width, program.pairOf(element));
   Slot product = buffer("expert_product", element, pairs * productStride);
@@ -180,7 +192,8 @@ LogicalResult StepLowering::lowerExperts(FusedExpertsOp op, AddOp residual) {
     RowKernel kernel(program.context(), "zero_pad");
     unsigned out = kernel.addSlot("out");
     kernel.storeZero(out, pad);
-    program.dispatch(op.getLoc(), program.useKernel(kernel, "zero_pad", {out}), program.sizes({pairs}), {product});
+    program.dispatch(op.getLoc(), program.useKernel(kernel, "zero_pad", {out}),
+                     program.sizes({pairs}), {product});
   }
   Slot results = buffer("expert_result", f32, pairs * hidden);
   grouped(hidden, width, f32, productStride, hidden, "none", /*gather=*/false,
@@ -192,7 +205,8 @@ LogicalResult StepLowering::lowerExperts(FusedExpertsOp op, AddOp residual) {
   RowLayout y;
   y.element = f32;
   y.width = y.stride = hidden;
-  unsigned ySlot = kernel.addSlot("y"), wSlot = kernel.addSlot("weights"), pSlot = kernel.addSlot("position");
+  unsigned ySlot = kernel.addSlot("y"), wSlot = kernel.addSlot("weights"),
+           pSlot = kernel.addSlot("position");
   SmallVector<Slot> arguments = {results, slotOf(*weights), position};
   Value row = buildSlotSum(kernel, ySlot, y, wSlot, pSlot, slots);
   if (residual) {

@@ -1,7 +1,8 @@
-//===- LowerLinear.cpp - Norms, residuals, casts, contractions ------------------------------------===//
+//===- LowerLinear.cpp - Norms, residuals, casts, contractions
+//------------------------------------===//
 //
-// A producer writes every form (element type) that its readers want, with the zeros that contractions read past
-// the end of a row, so that a cast is seldom a kernel.
+// A producer writes every form (element type) that its readers want, with the zeros that
+// contractions read past the end of a row, so that a cast is seldom a kernel.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -14,8 +15,8 @@
 using namespace mlir;
 using namespace mlir::dsv2;
 
-LogicalResult StepLowering::storeForms(Operation *op, Value value, RowKernel &kernel, Value row, StringRef hint,
-                                       LaunchSymbol rows, SmallVector<Slot> slots) {
+LogicalResult StepLowering::storeForms(Operation *op, Value value, RowKernel &kernel, Value row,
+                                       StringRef hint, LaunchSymbol rows, SmallVector<Slot> slots) {
   SmallVector<int64_t> writes;
   SmallVector<Place> outs;
   for (Type form : wantedForms(value)) {
@@ -76,8 +77,9 @@ LogicalResult StepLowering::lowerRmsNorm(RMSNormOp op) {
   }
   RowKernel kernel(program.context(), "rms_norm");
   unsigned source = kernel.addSlot("x"), scale = kernel.addSlot("weight");
-  Value row = buildRmsNorm(kernel, kernel.load(source, x->layout),
-                           kernel.loadVector(scale, f32, x->layout.width), op.getEps().convertToDouble());
+  Value row =
+      buildRmsNorm(kernel, kernel.load(source, x->layout),
+                   kernel.loadVector(scale, f32, x->layout.width), op.getEps().convertToDouble());
   return storeForms(op, op.getResult(), kernel, row, "rms_norm", x->rows, {slotOf(*x), *weight});
 }
 
@@ -171,7 +173,8 @@ LogicalResult StepLowering::emitProjection(Operation *op, const Place &x, Value 
   Value result = residual ? residual.getResult() : value;
   std::optional<Place> added;
   if (residual) {
-    FailureOr<Place> other = place(residual.getLhs() == value ? residual.getRhs() : residual.getLhs());
+    FailureOr<Place> other =
+        place(residual.getLhs() == value ? residual.getRhs() : residual.getLhs());
     if (failed(other)) {
       return failure();
     }
@@ -185,8 +188,8 @@ LogicalResult StepLowering::emitProjection(Operation *op, const Place &x, Value 
   return success();
 }
 
-LogicalResult StepLowering::emitMatmul(Operation *op, const Place &x, Value weight, const Place &out,
-                                       const Place *residual) {
+LogicalResult StepLowering::emitMatmul(Operation *op, const Place &x, Value weight,
+                                       const Place &out, const Place *residual) {
   Builder b(program.context());
   auto type = cast<RankedTensorType>(weight.getType());
   bool perHead = type.getRank() == 3;
@@ -229,10 +232,12 @@ LogicalResult StepLowering::emitMatmul(Operation *op, const Place &x, Value weig
 
 LogicalResult StepLowering::lowerLinear(LinearOp op, AddOp residual) {
   FailureOr<Place> x = place(op.getX());
-  return failed(x) ? failure() : emitProjection(op, *x, op.getWeight(), op.getResult(), residual, "linear");
+  return failed(x) ? failure()
+                   : emitProjection(op, *x, op.getWeight(), op.getResult(), residual, "linear");
 }
 
 LogicalResult StepLowering::lowerHeadLinear(HeadLinearOp op) {
   FailureOr<Place> x = place(op.getX());
-  return failed(x) ? failure() : emitProjection(op, *x, op.getWeight(), op.getResult(), nullptr, "head_linear");
+  return failed(x) ? failure()
+                   : emitProjection(op, *x, op.getWeight(), op.getResult(), nullptr, "head_linear");
 }

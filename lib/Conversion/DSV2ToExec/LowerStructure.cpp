@@ -1,7 +1,8 @@
-//===- LowerStructure.cpp - Embedding, the loop over layers, outputs ------------------------------===//
+//===- LowerStructure.cpp - Embedding, the loop over layers, outputs
+//------------------------------===//
 //
-// A carried value keeps one buffer for all layers: the op that makes the next layer's value writes there
-// directly. That is legal when nothing reads the old value afterwards, which is checked.
+// A carried value keeps one buffer for all layers: the op that makes the next layer's value writes
+// there directly. That is legal when nothing reads the old value afterwards, which is checked.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -18,10 +19,13 @@ LogicalResult StepLowering::lowerEmbed(EmbedOp op) {
   if (failed(table)) {
     return failure();
   }
-  Place out = allocate(op.getResult(), Float32Type::get(program.context()), "x", LaunchSymbol::Rows);
+  Place out =
+      allocate(op.getResult(), Float32Type::get(program.context()), "x", LaunchSymbol::Rows);
   RowKernel kernel(program.context(), "embed");
-  unsigned tokens = kernel.addSlot("tokens"), weight = kernel.addSlot("table"), result = kernel.addSlot("out");
-  kernel.store(buildEmbed(kernel, tokens, weight, element, weightType.getDimSize(1)), result, out.layout);
+  unsigned tokens = kernel.addSlot("tokens"), weight = kernel.addSlot("table"),
+           result = kernel.addSlot("out");
+  kernel.store(buildEmbed(kernel, tokens, weight, element, weightType.getDimSize(1)), result,
+               out.layout);
   Type i32 = IntegerType::get(program.context(), 32);
   dispatchRows(op, kernel, "embed", {result}, out.rows,
                {tableSlot("tokens", i32, 1, LaunchSymbol::Rows), *table, slotOf(out)});
@@ -37,7 +41,8 @@ LogicalResult StepLowering::lowerSelectRows(SelectRowsOp op) {
   RowKernel kernel(program.context(), "select_rows");
   unsigned source = kernel.addSlot("x"), wanted = kernel.addSlot("wanted");
   SmallVector<Slot> slots = {
-      slotOf(*x), tableSlot("wanted", IntegerType::get(program.context(), 32), 1, LaunchSymbol::Wanted)};
+      slotOf(*x),
+      tableSlot("wanted", IntegerType::get(program.context(), 32), 1, LaunchSymbol::Wanted)};
   Value row = buildSelectRows(kernel, source, x->layout, wanted);
   SmallVector<int64_t> writes;
   for (Type form : wantedForms(op.getResult())) {
@@ -57,7 +62,8 @@ LogicalResult StepLowering::lowerLayers(LayersOp op) {
   }
   auto yield = cast<YieldOp>(op.getBody()->getTerminator());
   SmallVector<Place> carried(op.getInits().size());
-  for (auto [index, init, argument, next] : llvm::enumerate(op.getInits(), op.getCarried(), yield.getValues())) {
+  for (auto [index, init, argument, next] :
+       llvm::enumerate(op.getInits(), op.getCarried(), yield.getValues())) {
     if (isa<CacheType>(init.getType())) {
       continue; // one cache, updated in place
     }
@@ -93,7 +99,8 @@ LogicalResult StepLowering::lowerLayers(LayersOp op) {
       return failure();
     }
     if (at->buffer != carried[index].buffer) {
-      return op.emitOpError("carried value ") << index << " is not made by an op of the loop's body";
+      return op.emitOpError("carried value ")
+             << index << " is not made by an op of the loop's body";
     }
     setPlace(result, *at);
   }
@@ -131,8 +138,10 @@ LogicalResult StepLowering::reserveOutputs(func::FuncOp step) {
       continue;
     }
     auto type = dyn_cast<RankedTensorType>(value.getType());
-    if (next == std::size(names) || !type || type.getRank() != 2 || !type.getElementType().isF32()) {
-      return ret.emitError("expected a step that returns wanted logits, hidden states (both f32) and the cache");
+    if (next == std::size(names) || !type || type.getRank() != 2 ||
+        !type.getElementType().isF32()) {
+      return ret.emitError(
+          "expected a step that returns wanted logits, hidden states (both f32) and the cache");
     }
     if (hints.contains(value)) {
       return ret.emitError("returns one value twice, expected an op for each output");
@@ -141,8 +150,9 @@ LogicalResult StepLowering::reserveOutputs(func::FuncOp step) {
     out.rows = rows[next];
     out.layout.element = type.getElementType();
     out.layout.width = out.layout.stride = type.getDimSize(1);
-    out.buffer = program.useTable(names[next], out.layout.element, rowsOf(out.rows) * out.layout.stride,
-                                  /*output=*/true);
+    out.buffer =
+        program.useTable(names[next], out.layout.element, rowsOf(out.rows) * out.layout.stride,
+                         /*output=*/true);
     hints[value] = out;
     ++next;
   }

@@ -1,4 +1,5 @@
-//===- Passes.h - From the model to programs ------------------------------------------------------===//
+//===- Passes.h - From the model to programs
+//------------------------------------------------------===//
 //
 // Declarations that TableGen writes from Passes.td.
 //

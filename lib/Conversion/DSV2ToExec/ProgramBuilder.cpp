@@ -1,7 +1,8 @@
-//===- ProgramBuilder.cpp - Fill a variant with buffers, kernels, dispatches ----------------------===//
+//===- ProgramBuilder.cpp - Fill a variant with buffers, kernels, dispatches
+//----------------------===//
 //
-// Names are the only state: everything else is in the ops. Tables keep the name that the runtime knows them by,
-// whatever the weights of the model are called.
+// Names are the only state: everything else is in the ops. Tables keep the name that the runtime
+// knows them by, whatever the weights of the model are called.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -13,7 +14,8 @@
 using namespace mlir;
 using namespace mlir::dsv2;
 
-// Vectors of a kernel may read past the last row of a buffer, never further than this many elements.
+// Vectors of a kernel may read past the last row of a buffer, never further than this many
+// elements.
 static constexpr int64_t kSlack = 64;
 
 ProgramBuilder::ProgramBuilder(dsv2_exec::VariantOp variant, ModuleOp model, int64_t routedLayers)
@@ -23,7 +25,8 @@ ProgramBuilder::ProgramBuilder(dsv2_exec::VariantOp variant, ModuleOp model, int
 
 int64_t ProgramBuilder::packing(Type element, unsigned which) const {
   auto all = variant->getAttrOfType<DictionaryAttr>(kPackingAttr);
-  auto numbers = all ? all.getAs<DenseI64ArrayAttr>(element.isBF16() ? "bf16" : "f32") : DenseI64ArrayAttr();
+  auto numbers =
+      all ? all.getAs<DenseI64ArrayAttr>(element.isBF16() ? "bf16" : "f32") : DenseI64ArrayAttr();
   return numbers && numbers.size() == 2 ? numbers[which] : 1;
 }
 int64_t ProgramBuilder::panelOf(Type element) const { return packing(element, 0); }
@@ -51,11 +54,13 @@ std::string ProgramBuilder::claim(StringRef name) {
 
 std::string ProgramBuilder::addBuffer(StringRef hint, Type element, AffineExpr elements) {
   std::string name = unique(hint);
-  dsv2_exec::BufferOp::create(declarations, variant.getLoc(), name, element, sizes({elements + kSlack}));
+  dsv2_exec::BufferOp::create(declarations, variant.getLoc(), name, element,
+                              sizes({elements + kSlack}));
   return name;
 }
 
-std::string ProgramBuilder::useTable(StringRef table, Type element, AffineExpr elements, bool output) {
+std::string ProgramBuilder::useTable(StringRef table, Type element, AffineExpr elements,
+                                     bool output) {
   std::string &name = tableNames[table];
   if (!name.empty()) {
     return name;
@@ -80,9 +85,11 @@ std::string ProgramBuilder::useCache(CacheType type, int64_t pageTokens, int64_t
   return cacheName;
 }
 
-FailureOr<std::string> ProgramBuilder::useWeight(WeightOp use, Type element, const PreparedLayout &layout) {
+FailureOr<std::string> ProgramBuilder::useWeight(WeightOp use, Type element,
+                                                 const PreparedLayout &layout) {
   std::string key = use.getFamily().str();
-  llvm::raw_string_ostream(key) << " " << element << " " << layout.packed << " " << layout.splitRows;
+  llvm::raw_string_ostream(key) << " " << element << " " << layout.packed << " "
+                                << layout.splitRows;
   std::string &name = weightNames[key];
   if (!name.empty()) {
     return name;
@@ -106,7 +113,8 @@ FailureOr<std::string> ProgramBuilder::useWeight(WeightOp use, Type element, con
   MLIRContext *c = context();
   SmallVector<Attribute> sources, copies;
   for (const ::dsv2::WeightSource &source : weight->sources) {
-    Type type = source.type == ::dsv2::ElementType::BF16 ? Type(BFloat16Type::get(c)) : Type(Float32Type::get(c));
+    Type type = source.type == ::dsv2::ElementType::BF16 ? Type(BFloat16Type::get(c))
+                                                         : Type(Float32Type::get(c));
     sources.push_back(dsv2_exec::SourceAttr::get(c, StringAttr::get(c, source.name),
                                                  RankedTensorType::get(source.shape, type)));
   }
@@ -117,20 +125,24 @@ FailureOr<std::string> ProgramBuilder::useWeight(WeightOp use, Type element, con
       from.push_back(dim.srcStride);
       to.push_back(dim.dstStride);
     }
-    copies.push_back(dsv2_exec::CopyAttr::get(c, copy.source, copy.srcOffset, copy.dstOffset, extents, from, to,
-                                              copy.expertBegin, copy.expertCount, copy.expertDstStride));
+    copies.push_back(dsv2_exec::CopyAttr::get(c, copy.source, copy.srcOffset, copy.dstOffset,
+                                              extents, from, to, copy.expertBegin, copy.expertCount,
+                                              copy.expertDstStride));
   }
   dsv2_exec::LayersAttr layers;
   if (!weight->layers.global) {
-    layers = dsv2_exec::LayersAttr::get(c, weight->layers.begin, weight->layers.end, weight->layers.step);
+    layers = dsv2_exec::LayersAttr::get(c, weight->layers.begin, weight->layers.end,
+                                        weight->layers.step);
   }
   dsv2_exec::WeightOp::create(declarations, symbol->getLoc(), StringAttr::get(c, name), layers,
-                              TypeAttr::get(element), declarations.getI64IntegerAttr(weight->elements),
+                              TypeAttr::get(element),
+                              declarations.getI64IntegerAttr(weight->elements),
                               ArrayAttr::get(c, sources), ArrayAttr::get(c, copies));
   return name;
 }
 
-std::string ProgramBuilder::useKernel(StringRef builder, DictionaryAttr spec, ArrayRef<int64_t> writes) {
+std::string ProgramBuilder::useKernel(StringRef builder, DictionaryAttr spec,
+                                      ArrayRef<int64_t> writes) {
   std::string key = builder.str();
   llvm::raw_string_ostream(key) << spec;
   std::string &name = kernelNames[key];
@@ -165,9 +177,9 @@ std::string ProgramBuilder::useKernel(RowKernel &kernel, StringRef hint, ArrayRe
 
 void ProgramBuilder::beginEntry(Location loc, StringRef name, ArrayRef<AffineExpr> nonNegative) {
   body.setInsertionPointToEnd(variant.getBody());
-  entry = dsv2_exec::EntryOp::create(body, loc, name,
-                                     nonNegative.empty() ? IntegerSetAttr()
-                                                         : dsv2_exec::getGuard(context(), nonNegative));
+  entry = dsv2_exec::EntryOp::create(
+      body, loc, name,
+      nonNegative.empty() ? IntegerSetAttr() : dsv2_exec::getGuard(context(), nonNegative));
   if (declarations.getInsertionPoint() == variant.getBody()->end()) {
     declarations.setInsertionPoint(entry);
   }
@@ -182,7 +194,8 @@ void ProgramBuilder::beginRepeat(Location loc, RangeAttr layers) {
 
 void ProgramBuilder::endRepeat() { body.setInsertionPointToEnd(entry.getBody()); }
 
-void ProgramBuilder::dispatch(Location loc, StringRef kernel, AffineMap items, ArrayRef<Slot> slots) {
+void ProgramBuilder::dispatch(Location loc, StringRef kernel, AffineMap items,
+                              ArrayRef<Slot> slots) {
   SmallVector<dsv2_exec::ArgAttr> args;
   for (const Slot &slot : slots) {
     args.push_back(slot.kind == Slot::Kind::Symbol

@@ -1,8 +1,9 @@
-//===- ProgramBuilder.h - Fill a variant with buffers, kernels, dispatches ------------------------===//
+//===- ProgramBuilder.h - Fill a variant with buffers, kernels, dispatches
+//------------------------===//
 //
-// What lowering a step needs to say, without the details of the dsv2_exec ops: declare a buffer, a prepared
-// weight or a kernel once and get its name, launch a kernel over a grid. Equal kernels and equal weights are
-// declared once, whichever entry or layer asks first.
+// What lowering a step needs to say, without the details of the dsv2_exec ops: declare a buffer, a
+// prepared weight or a kernel once and get its name, launch a kernel over a grid. Equal kernels and
+// equal weights are declared once, whichever entry or layer asks first.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -25,20 +26,23 @@ struct Slot {
   enum class Kind { Buffer, Weight, Cache, Symbol } kind;
   std::string name;                         ///< of the buffer, weight or cache
   LaunchSymbol symbol = LaunchSymbol::Rows; ///< Symbol
-  /// Weight, cache: the enclosing loop's layer is the index. Buffer: elements to add for each layer.
+  /// Weight, cache: the enclosing loop's layer is the index. Buffer: elements to add for each
+  /// layer.
   int64_t scale = 0, offset = 0;
 
   static Slot buffer(StringRef name) { return {Kind::Buffer, name.str()}; }
   static Slot sym(LaunchSymbol symbol) { return {Kind::Symbol, "", symbol}; }
 };
 
-/// How a prepared weight lies in memory. A weight of rank r + 2 has r batch dimensions (heads, experts).
+/// How a prepared weight lies in memory. A weight of rank r + 2 has r batch dimensions (heads,
+/// experts).
 struct PreparedLayout {
   bool packed = false;   ///< the target's panels, for contractions; else row-major
   int64_t splitRows = 1; ///< packed: rows [N] are this many equal parts, each with its own panels
 };
 
-/// Attribute of a variant: what its target says of packed weights, `{f32 = [panel, pair], bf16 = ...}`.
+/// Attribute of a variant: what its target says of packed weights, `{f32 = [panel, pair], bf16 =
+/// ...}`.
 constexpr llvm::StringLiteral kPackingAttr = "packing";
 /// Attribute of a kernel before codegen: the slots that it writes.
 constexpr llvm::StringLiteral kWritesAttr = "writes";
@@ -49,8 +53,8 @@ public:
   ProgramBuilder(dsv2_exec::VariantOp variant, ModuleOp model, int64_t routedLayers);
 
   MLIRContext *context() const { return variant->getContext(); }
-  /// Pair of the target's packed layout for this element type: a contraction's operand rows are padded with
-  /// zeros to a multiple of it.
+  /// Pair of the target's packed layout for this element type: a contraction's operand rows are
+  /// padded with zeros to a multiple of it.
   int64_t pairOf(Type element) const;
   int64_t panelOf(Type element) const;
 
@@ -67,8 +71,8 @@ public:
     return dsv2_exec::getLaunchMap(context(), minimumOf);
   }
 
-  /// A buffer of the entry under construction, at least `elements` long (some are added for vectors that
-  /// read past the last row). `hint` begins its name.
+  /// A buffer of the entry under construction, at least `elements` long (some are added for vectors
+  /// that read past the last row). `hint` begins its name.
   std::string addBuffer(StringRef hint, Type element, AffineExpr elements);
   /// A step table or output that the runtime knows by this name.
   std::string useTable(StringRef table, Type element, AffineExpr elements, bool output = false);

@@ -1,8 +1,9 @@
-//===- StepLowering.cpp - Places of values, and the walk over a step ------------------------------===//
+//===- StepLowering.cpp - Places of values, and the walk over a step
+//------------------------------===//
 //
-// Contractions, attention, experts and cache updates are lowered where they stand. Norms, rope, casts, splits
-// and merges are lowered when a reader asks for their place, so that a reader may also look through them
-// (cache_append does the norm of the latent and the rope of the key itself).
+// Contractions, attention, experts and cache updates are lowered where they stand. Norms, rope,
+// casts, splits and merges are lowered when a reader asks for their place, so that a reader may
+// also look through them (cache_append does the norm of the latent and the rope of the key itself).
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -38,8 +39,8 @@ LogicalResult StepLowering::lower(Operation &op) {
   }
   return TypeSwitch<Operation *, LogicalResult>(&op)
       // On demand: see place().
-      .Case<WeightOp, RMSNormOp, RopeOp, CastOp, SplitHeadsOp, MergeHeadsOp, MLACompressOp, SelectRowsOp>(
-          [](auto) { return success(); })
+      .Case<WeightOp, RMSNormOp, RopeOp, CastOp, SplitHeadsOp, MergeHeadsOp, MLACompressOp,
+            SelectRowsOp>([](auto) { return success(); })
       .Case<YieldOp>([](auto) { return success(); }) // by lowerLayers
       .Case<EmbedOp>([&](EmbedOp o) { return lowerEmbed(o); })
       .Case<LayersOp>([&](LayersOp o) { return lowerLayers(o); })
@@ -57,7 +58,8 @@ LogicalResult StepLowering::lower(Operation &op) {
       .Default([&](Operation *o) {
         InFlightDiagnostic error = o->emitOpError("has no kernel yet");
         if (isa<DecompressOp, AttentionOp>(o)) {
-          error << ": only the reassociated form of attention can be compiled (absorb=reassociated)";
+          error
+              << ": only the reassociated form of attention can be compiled (absorb=reassociated)";
         }
         return LogicalResult(error);
       });
@@ -81,7 +83,8 @@ LogicalResult StepLowering::materialize(Value value) {
 
 FailureOr<Place> StepLowering::place(Value value) {
   if (overwritten.contains(value)) {
-    return emitError(value.getLoc(), "a carried value is read after the next layer's took its buffer");
+    return emitError(value.getLoc(),
+                     "a carried value is read after the next layer's took its buffer");
   }
   if (failed(materialize(value))) {
     return failure();
@@ -93,7 +96,8 @@ FailureOr<Place> StepLowering::place(Value value) {
       return form->second;
     }
   }
-  return emitError(value.getLoc()) << "value of type " << value.getType() << " has no place in memory";
+  return emitError(value.getLoc())
+         << "value of type " << value.getType() << " has no place in memory";
 }
 
 SmallVector<Type> StepLowering::wantedForms(Value value) const {
@@ -144,7 +148,8 @@ Place StepLowering::allocate(Value value, Type element, StringRef hint, LaunchSy
   } else {
     layout.heads = shape[1];
     // Merged heads are one row without gaps; other heads are operands of their own.
-    bool merged = llvm::any_of(value.getUsers(), [](Operation *user) { return isa<MergeHeadsOp>(user); });
+    bool merged =
+        llvm::any_of(value.getUsers(), [](Operation *user) { return isa<MergeHeadsOp>(user); });
     layout.headStride = merged ? layout.width : llvm::alignTo(layout.width, pair);
     layout.pad = layout.headStride - layout.width;
     layout.stride = llvm::alignTo(layout.heads * layout.headStride, pair);
@@ -177,7 +182,8 @@ void StepLowering::zeroPad(Operation *op, const Place &place) {
 FailureOr<Slot> StepLowering::weightSlot(Value weight, Type element, const PreparedLayout &layout) {
   auto use = weight.getDefiningOp<WeightOp>();
   if (!use) {
-    return emitError(weight.getLoc(), "expected a dsv2.weight as the weight of a contraction or norm");
+    return emitError(weight.getLoc(),
+                     "expected a dsv2.weight as the weight of a contraction or norm");
   }
   FailureOr<std::string> name = program.useWeight(use, element, layout);
   if (failed(name)) {
@@ -192,8 +198,8 @@ Slot StepLowering::tableSlot(StringRef table, Type element, int64_t perRow, Laun
   return Slot::buffer(program.useTable(table, element, rowsOf(rows) * perRow));
 }
 
-void StepLowering::dispatchRows(Operation *op, RowKernel &kernel, StringRef name, ArrayRef<int64_t> writes,
-                                LaunchSymbol rows, ArrayRef<Slot> slots) {
+void StepLowering::dispatchRows(Operation *op, RowKernel &kernel, StringRef name,
+                                ArrayRef<int64_t> writes, LaunchSymbol rows, ArrayRef<Slot> slots) {
   std::string symbol = program.useKernel(kernel, name, writes);
   program.dispatch(op->getLoc(), symbol, itemsOf(rows), slots);
 }

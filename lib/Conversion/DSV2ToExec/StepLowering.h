@@ -1,9 +1,10 @@
-//===- StepLowering.h - One step function to one entry of a program -------------------------------===//
+//===- StepLowering.h - One step function to one entry of a program
+//-------------------------------===//
 //
-// Walks the step in order and gives every value a place: a buffer and how its rows lie in it. Contractions,
-// attention, gate and sort are kernels of builders; everything else is row kernels through linalg. Casts,
-// splits and merges of heads mostly cost nothing: the producer writes the forms that its readers want, and a
-// split or merge is another way to look at a buffer.
+// Walks the step in order and gives every value a place: a buffer and how its rows lie in it.
+// Contractions, attention, gate and sort are kernels of builders; everything else is row kernels
+// through linalg. Casts, splits and merges of heads mostly cost nothing: the producer writes the
+// forms that its readers want, and a split or merge is another way to look at a buffer.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -34,7 +35,8 @@ struct EntrySchedule {
 
 class StepLowering {
 public:
-  StepLowering(ProgramBuilder &program, const EntrySchedule &schedule) : program(program), schedule(schedule) {}
+  StepLowering(ProgramBuilder &program, const EntrySchedule &schedule)
+      : program(program), schedule(schedule) {}
 
   /// Lowers the whole function; fails with a diagnostic that names the op.
   LogicalResult run(func::FuncOp step);
@@ -42,24 +44,27 @@ public:
 private:
   // --- places (StepLowering.cpp)
   LogicalResult lower(Operation &op);
-  /// Lowers the op behind a value that is lowered on demand: the value then has a place in each wanted form.
+  /// Lowers the op behind a value that is lowered on demand: the value then has a place in each
+  /// wanted form.
   LogicalResult materialize(Value value);
   /// The place of a value in its own element type.
   FailureOr<Place> place(Value value);
   /// Element types in which readers want a value: its own, and those that casts round it to.
   SmallVector<Type> wantedForms(Value value) const;
   void setPlace(Value value, const Place &place) { places[value][place.layout.element] = place; }
-  /// A new buffer for rows of `value` in one element type, padded for contractions; or the buffer that a
-  /// later reader reserved (hints).
+  /// A new buffer for rows of `value` in one element type, padded for contractions; or the buffer
+  /// that a later reader reserved (hints).
   Place allocate(Value value, Type element, StringRef hint, LaunchSymbol rows);
   /// Zeroes the pad of rows that a builder wrote, where there is one.
   void zeroPad(Operation *op, const Place &place);
   /// After a builder wrote `out`, the first wanted form of a value: its pad, and the other forms.
   void finishForms(Operation *op, Value value, const Place &out, StringRef hint);
-  /// Ends a row kernel by storing `row` as every wanted form of `value`; `slots` are those declared so far.
+  /// Ends a row kernel by storing `row` as every wanted form of `value`; `slots` are those declared
+  /// so far.
   LogicalResult storeForms(Operation *op, Value value, RowKernel &kernel, Value row, StringRef hint,
                            LaunchSymbol rows, SmallVector<Slot> slots);
-  /// The buffer of a place, for row kernels (which know offsets), and the first element, for builders.
+  /// The buffer of a place, for row kernels (which know offsets), and the first element, for
+  /// builders.
   Slot slotOf(const Place &place) const { return Slot::buffer(place.buffer); }
   Slot firstElement(const Place &place) const {
     Slot slot = Slot::buffer(place.buffer);
@@ -71,9 +76,10 @@ private:
   FailureOr<Slot> weightSlot(Value weight, Type element, const PreparedLayout &layout);
   Slot tableSlot(StringRef table, Type element, int64_t perRow, LaunchSymbol rows);
   /// Ends a row kernel and dispatches it.
-  void dispatchRows(Operation *op, RowKernel &kernel, StringRef name, ArrayRef<int64_t> writes, LaunchSymbol rows,
-                    ArrayRef<Slot> slots);
-  /// The residual that an op's result is added to, when its only reader is an add that should be fused.
+  void dispatchRows(Operation *op, RowKernel &kernel, StringRef name, ArrayRef<int64_t> writes,
+                    LaunchSymbol rows, ArrayRef<Slot> slots);
+  /// The residual that an op's result is added to, when its only reader is an add that should be
+  /// fused.
   AddOp fusingAdd(Operation *op) const;
 
   // --- structure (LowerStructure.cpp)
@@ -93,10 +99,11 @@ private:
   LogicalResult lowerSplitHeads(SplitHeadsOp op);
   LogicalResult lowerMergeHeads(MergeHeadsOp op);
   /// One contraction: x [rows, batch, K] times the packed weight.
-  LogicalResult emitMatmul(Operation *op, const Place &x, Value weight, const Place &out, const Place *residual);
+  LogicalResult emitMatmul(Operation *op, const Place &x, Value weight, const Place &out,
+                           const Place *residual);
   /// A contraction whose result is `value`, in every form that readers want.
-  LogicalResult emitProjection(Operation *op, const Place &x, Value weight, Value value, AddOp residual,
-                               StringRef hint);
+  LogicalResult emitProjection(Operation *op, const Place &x, Value weight, Value value,
+                               AddOp residual, StringRef hint);
 
   // --- attention (LowerAttention.cpp)
   LogicalResult lowerCompress(MLACompressOp op);

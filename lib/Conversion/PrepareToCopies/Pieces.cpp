@@ -1,7 +1,8 @@
-//===- Pieces.cpp - A tensor as boxes of checkpoint tensors ---------------------------------------===//
+//===- Pieces.cpp - A tensor as boxes of checkpoint tensors
+//---------------------------------------===//
 //
-// Every change of shape is a change of each box; only a box whose experts grow along a dimension that is split or
-// joined has to become one box an index.
+// Every change of shape is a change of each box; only a box whose experts grow along a dimension
+// that is split or joined has to become one box an index.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -13,8 +14,8 @@
 
 using namespace mlir::dsv2;
 
-PieceTensor PieceTensor::whole(unsigned source, llvm::ArrayRef<int64_t> tensorShape, int64_t experts,
-                               int64_t firstExpert) {
+PieceTensor PieceTensor::whole(unsigned source, llvm::ArrayRef<int64_t> tensorShape,
+                               int64_t experts, int64_t firstExpert) {
   PieceTensor out;
   Piece piece;
   piece.source = source;
@@ -117,7 +118,8 @@ static llvm::SmallVector<Piece, 4> fixExpert(const Piece &piece, unsigned dim) {
 void PieceTensor::expand(unsigned dim, int64_t inner) {
   llvm::SmallVector<Piece, 4> out;
   for (const Piece &whole : pieces) {
-    for (const Piece &piece : inner == 1 ? llvm::SmallVector<Piece, 4>{whole} : fixExpert(whole, dim)) {
+    for (const Piece &piece :
+         inner == 1 ? llvm::SmallVector<Piece, 4>{whole} : fixExpert(whole, dim)) {
       const PieceDim &d = piece.dims[dim];
       int64_t end = d.offset + d.size;
       // A partial first row, whole rows, a partial last row.
@@ -128,7 +130,8 @@ void PieceTensor::expand(unsigned dim, int64_t inner) {
         Piece part = cut(piece, dim, begin, stop);
         int64_t stride = part.dims[dim].stride;
         part.dims[dim] = {row, std::max<int64_t>(rows, 1), stride * inner};
-        part.dims.insert(part.dims.begin() + dim + 1, {column, rows > 0 ? inner : stop - begin, stride});
+        part.dims.insert(part.dims.begin() + dim + 1,
+                         {column, rows > 0 ? inner : stop - begin, stride});
         if (part.expertDim > int(dim)) {
           ++part.expertDim;
         }
@@ -155,7 +158,8 @@ void PieceTensor::collapse(unsigned dim) {
   };
   for (const Piece &whole : pieces) {
     llvm::SmallVector<Piece, 4> parts;
-    for (const Piece &part : inner == 1 ? llvm::SmallVector<Piece, 4>{whole} : fixExpert(whole, dim)) {
+    for (const Piece &part :
+         inner == 1 ? llvm::SmallVector<Piece, 4>{whole} : fixExpert(whole, dim)) {
       parts.append(shape[dim] == 1 ? llvm::SmallVector<Piece, 4>{part} : fixExpert(part, dim + 1));
     }
     for (const Piece &piece : parts) {

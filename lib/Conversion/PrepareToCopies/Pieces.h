@@ -1,8 +1,10 @@
-//===- Pieces.h - A tensor as boxes of checkpoint tensors -----------------------------------------===//
+//===- Pieces.h - A tensor as boxes of checkpoint tensors
+//-----------------------------------------===//
 //
-// Data movement without data: a tensor is a list of disjoint boxes, each a strided window of one source
-// tensor. Slices, concatenations, transposes and reshapes only rewrite the boxes. A box that does not fit a
-// reshape is cut until its parts do, so every composition of these ops ends in plain strided copies.
+// Data movement without data: a tensor is a list of disjoint boxes, each a strided window of one
+// source tensor. Slices, concatenations, transposes and reshapes only rewrite the boxes. A box that
+// does not fit a reshape is cut until its parts do, so every composition of these ops ends in plain
+// strided copies.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -16,16 +18,17 @@
 
 namespace mlir::dsv2 {
 
-/// One dimension of a box: indices [offset, offset + size) of the tensor; `stride` source elements apart.
+/// One dimension of a box: indices [offset, offset + size) of the tensor; `stride` source elements
+/// apart.
 struct PieceDim {
   int64_t offset = 0, size = 1, stride = 0;
 };
 
 struct Piece {
-  unsigned source = 0;     ///< number of the source tensor (family)
-  int64_t base = 0;        ///< source element at the box's origin
-  int64_t expert = 0;      ///< expert at the box's origin
-  int expertDim = -1;      ///< dimension along which the expert grows by one, -1: none
+  unsigned source = 0; ///< number of the source tensor (family)
+  int64_t base = 0;    ///< source element at the box's origin
+  int64_t expert = 0;  ///< expert at the box's origin
+  int expertDim = -1;  ///< dimension along which the expert grows by one, -1: none
   llvm::SmallVector<PieceDim, 6> dims;
 };
 
@@ -42,7 +45,8 @@ struct PieceTensor {
   /// Appends `other` along a dimension; sources are numbered alike.
   void concat(const PieceTensor &other, unsigned dim);
   void transpose(llvm::ArrayRef<int64_t> permutation);
-  /// Dimension `dim` becomes [ceil(size / inner), inner]. A size that is no multiple leaves the end uncovered.
+  /// Dimension `dim` becomes [ceil(size / inner), inner]. A size that is no multiple leaves the end
+  /// uncovered.
   void expand(unsigned dim, int64_t inner);
   /// Dimensions `dim` and `dim + 1` become one.
   void collapse(unsigned dim);

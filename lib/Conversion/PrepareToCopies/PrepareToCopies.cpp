@@ -1,7 +1,8 @@
-//===- PrepareToCopies.cpp - A derived weight as a table of copies --------------------------------===//
+//===- PrepareToCopies.cpp - A derived weight as a table of copies
+//--------------------------------===//
 //
-// A body is evaluated backwards from what it yields, each value as boxes of checkpoint tensors (Pieces.h); the
-// packed layout is one more change of shape at the end.
+// A body is evaluated backwards from what it yields, each value as boxes of checkpoint tensors
+// (Pieces.h); the packed layout is one more change of shape at the end.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -28,7 +29,8 @@ public:
       auto type = family.getTensorType();
       ::dsv2::WeightSource source;
       source.name = family.getSource().str();
-      source.type = type.getElementType().isF32() ? ::dsv2::ElementType::F32 : ::dsv2::ElementType::BF16;
+      source.type =
+          type.getElementType().isF32() ? ::dsv2::ElementType::F32 : ::dsv2::ElementType::BF16;
       source.shape = type.getShape().vec();
       unsigned number = 0;
       while (number < sources.size() && sources[number].name != source.name) {
@@ -190,17 +192,19 @@ SmallVector<int64_t> stridesOf(ArrayRef<int64_t> shape) {
 } // namespace
 
 FailureOr<::dsv2::Weight> mlir::dsv2::reduceWeight(Operation *symbol, SymbolTable &symbols,
-                                                   const WeightLayout &layout, ::dsv2::ElementType element) {
+                                                   const WeightLayout &layout,
+                                                   ::dsv2::ElementType element) {
   Reducer reducer(symbols);
   FailureOr<PieceTensor> tensor = reducer.evaluateSymbol(symbol);
   if (failed(tensor)) {
     return failure();
   }
-  // One conversion from the checkpoint to memory: a type in between that is narrower than the result would have
-  // rounded values that the copies do not.
+  // One conversion from the checkpoint to memory: a type in between that is narrower than the
+  // result would have rounded values that the copies do not.
   Type written = getFamilyType(symbol).getElementType();
   for (const ::dsv2::WeightSource &source : reducer.sources) {
-    if (source.type == ::dsv2::ElementType::F32 && written.isBF16() && element == ::dsv2::ElementType::F32) {
+    if (source.type == ::dsv2::ElementType::F32 && written.isBF16() &&
+        element == ::dsv2::ElementType::F32) {
       return symbol->emitError("rounds f32 weights to bf16, but f32 is asked for");
     }
   }
@@ -209,7 +213,8 @@ FailureOr<::dsv2::Weight> mlir::dsv2::reduceWeight(Operation *symbol, SymbolTabl
     if (tensor->shape.size() < 2 || tensor->shape[rows] % layout.rowParts != 0) {
       return symbol->emitError() << "cannot be packed in " << layout.rowParts << " parts of rows";
     }
-    // [N, K] -> [N, K/pair, pair] -> [parts, N/parts, ...] -> [parts, panels, P, K/pair, pair] -> P inside.
+    // [N, K] -> [N, K/pair, pair] -> [parts, N/parts, ...] -> [parts, panels, P, K/pair, pair] -> P
+    // inside.
     tensor->expand(rows + 1, layout.pair);
     if (layout.rowParts > 1) {
       tensor->expand(rows, tensor->shape[rows] / layout.rowParts);

@@ -1,8 +1,9 @@
-//===- PrepareToCopies.h - A derived weight as a table of copies ----------------------------------===//
+//===- PrepareToCopies.h - A derived weight as a table of copies
+//----------------------------------===//
 //
-// Reduces a `dsv2.weights` family, or the body of a `dsv2.prepare`, together with the layout that a kernel
-// wants, to zero-filled memory plus strided copies from checkpoint tensors. The runtime executes the table
-// tensor by tensor, without a compiler.
+// Reduces a `dsv2.weights` family, or the body of a `dsv2.prepare`, together with the layout that a
+// kernel wants, to zero-filled memory plus strided copies from checkpoint tensors. The runtime
+// executes the table tensor by tensor, without a compiler.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -23,11 +24,11 @@ struct WeightLayout {
   int64_t rowParts = 1; ///< rows [N] are this many equal parts, each with its own panels
 };
 
-/// The table of the family or prepare op `symbol`, with elements of type `element` (F32 or BF16). Everything but
-/// its name is filled in. Fails with a diagnostic at `symbol` where the body is not data movement followed by
-/// one conversion.
-FailureOr<::dsv2::Weight> reduceWeight(Operation *symbol, SymbolTable &symbols, const WeightLayout &layout,
-                                       ::dsv2::ElementType element);
+/// The table of the family or prepare op `symbol`, with elements of type `element` (F32 or BF16).
+/// Everything but its name is filled in. Fails with a diagnostic at `symbol` where the body is not
+/// data movement followed by one conversion.
+FailureOr<::dsv2::Weight> reduceWeight(Operation *symbol, SymbolTable &symbols,
+                                       const WeightLayout &layout, ::dsv2::ElementType element);
 
 } // namespace mlir::dsv2
 

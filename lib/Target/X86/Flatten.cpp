@@ -1,8 +1,8 @@
 //===- Flatten.cpp - objects of kernels to one flat image -----------------===//
 //
-// Places every text, then, from a page boundary on, every constant, and resolves the distances between them.
-// Whatever would need a loader (an import, an absolute address, writable or thread-local data) is refused by
-// name. The order of the input fixes the bytes.
+// Places every text, then, from a page boundary on, every constant, and resolves the distances
+// between them. Whatever would need a loader (an import, an absolute address, writable or
+// thread-local data) is refused by name. The order of the input fixes the bytes.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Target/X86/Compile.h"
@@ -77,7 +77,8 @@ public:
         return std::move(error);
       }
     }
-    llvm::sort(image.symbols, [](const KernelSymbol &a, const KernelSymbol &b) { return a.offset < b.offset; });
+    llvm::sort(image.symbols,
+               [](const KernelSymbol &a, const KernelSymbol &b) { return a.offset < b.offset; });
     return std::move(image);
   }
 
@@ -108,8 +109,8 @@ private:
           return name.takeError();
         }
         uint64_t flags = section.getFlags();
-        if (!(flags & ELF::SHF_ALLOC) || section.getSize() == 0 || section.getType() == ELF::SHT_NOTE ||
-            *name == ".eh_frame") {
+        if (!(flags & ELF::SHF_ALLOC) || section.getSize() == 0 ||
+            section.getType() == ELF::SHT_NOTE || *name == ".eh_frame") {
           continue;
         }
         if (section.getType() != ELF::SHT_PROGBITS || (flags & (ELF::SHF_WRITE | ELF::SHF_TLS))) {
@@ -123,7 +124,8 @@ private:
         if (!contents) {
           return contents.takeError();
         }
-        uint64_t align = std::max<uint64_t>(section.getAlignment().value(), executable ? kTextAlign : 1);
+        uint64_t align =
+            std::max<uint64_t>(section.getAlignment().value(), executable ? kTextAlign : 1);
         pad(align, executable ? kTrap : 0);
         object.base[section.getIndex()] = image.bytes.size();
         image.bytes.insert(image.bytes.end(), contents->bytes_begin(), contents->bytes_end());
@@ -136,7 +138,9 @@ private:
     return Error::success();
   }
 
-  void pad(uint64_t align, uint8_t fill) { image.bytes.resize(alignTo(image.bytes.size(), align), fill); }
+  void pad(uint64_t align, uint8_t fill) {
+    image.bytes.resize(alignTo(image.bytes.size(), align), fill);
+  }
 
   Error addSymbols(const Placed &object) {
     for (ELFSymbolRef symbol : object.elf().symbols()) {
@@ -149,7 +153,8 @@ private:
       if (!home || !value || !name) {
         return joinErrors(joinErrors(home.takeError(), value.takeError()), name.takeError());
       }
-      auto base = *home == object.elf().section_end() ? object.base.end() : object.base.find((*home)->getIndex());
+      auto base = *home == object.elf().section_end() ? object.base.end()
+                                                      : object.base.find((*home)->getIndex());
       if (base != object.base.end()) {
         image.symbols.push_back({name->str(), base->second + *value, symbol.getSize()});
       }
@@ -200,16 +205,19 @@ private:
                         joinErrors(value.takeError(), addend.takeError()));
     }
     if (*home == object.elf().section_end()) {
-      return refuse("function '" + *owner + "' needs symbol '" + *name + "', which no kernel may import");
+      return refuse("function '" + *owner + "' needs symbol '" + *name +
+                    "', which no kernel may import");
     }
     unsigned width = relocation.getType() == ELF::R_X86_64_PC64 ? 8 : 4;
-    if (width == 4 && relocation.getType() != ELF::R_X86_64_PC32 && relocation.getType() != ELF::R_X86_64_PLT32) {
+    if (width == 4 && relocation.getType() != ELF::R_X86_64_PC32 &&
+        relocation.getType() != ELF::R_X86_64_PLT32) {
       return refuse("function '" + *owner + "': relocation " + kind + " to '" + *name +
                     "' is not position-independent");
     }
     auto targetBase = object.base.find((*home)->getIndex());
     if (targetBase == object.base.end()) {
-      return refuse("function '" + *owner + "' refers to '" + *name + "' in a section that is not kept");
+      return refuse("function '" + *owner + "' refers to '" + *name +
+                    "' in a section that is not kept");
     }
     uint64_t place = base + offset;
     int64_t distance = int64_t(targetBase->second + *value) + *addend - int64_t(place);
@@ -231,6 +239,8 @@ private:
 
 } // namespace
 
-Expected<KernelImage> flattenObjects(ArrayRef<CompiledKernel> kernels) { return Flattener(kernels).run(); }
+Expected<KernelImage> flattenObjects(ArrayRef<CompiledKernel> kernels) {
+  return Flattener(kernels).run();
+}
 
 } // namespace dsv2

@@ -1,7 +1,8 @@
 //===- KernelLowering.cpp - a kernel function to an LLVM module -----------===//
 //
-// Runs the upstream conversions over a copy of the function, translates it, and gives it the kernel ABI: a
-// wrapper that loads the 8-byte slots. The body is inlined into it, so a kernel is one symbol.
+// Runs the upstream conversions over a copy of the function, translates it, and gives it the kernel
+// ABI: a wrapper that loads the 8-byte slots. The body is inlined into it, so a kernel is one
+// symbol.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Target/X86/Compile.h"
@@ -29,9 +30,11 @@ constexpr unsigned kTrailingArguments = 3;
 /// Every argument must be an index or a memref whose address is all that the callee needs.
 LogicalResult checkSignature(func::FuncOp kernel) {
   FunctionType type = kernel.getFunctionType();
-  if (type.getNumResults() != 0 || type.getNumInputs() < kTrailingArguments || kernel.isExternal()) {
-    return kernel.emitError() << "kernel '" << kernel.getName()
-                              << "' must have a body, no results, and arguments that end in begin, end, scratch";
+  if (type.getNumResults() != 0 || type.getNumInputs() < kTrailingArguments ||
+      kernel.isExternal()) {
+    return kernel.emitError()
+           << "kernel '" << kernel.getName()
+           << "' must have a body, no results, and arguments that end in begin, end, scratch";
   }
   for (auto [number, input] : llvm::enumerate(type.getInputs())) {
     auto memory = dyn_cast<MemRefType>(input);
@@ -39,19 +42,23 @@ LogicalResult checkSignature(func::FuncOp kernel) {
     bool last = number + 1 == type.getNumInputs();
     bool symbol = number + kTrailingArguments >= type.getNumInputs() && !last;
     if ((last && !address) || (symbol && !input.isIndex()) || (!address && !input.isIndex())) {
-      return kernel.emitError() << "kernel '" << kernel.getName() << "': argument " << number << " has type " << input
-                                << ", expected " << (last ? "a memref" : symbol ? "index" : "index or memref")
+      return kernel.emitError() << "kernel '" << kernel.getName() << "': argument " << number
+                                << " has type " << input << ", expected "
+                                << (last     ? "a memref"
+                                    : symbol ? "index"
+                                             : "index or memref")
                                 << " (static shape, identity layout)";
     }
   }
   return success();
 }
 
-/// The order that X86-KERNELS measured: vectors before memory, memory before arithmetic, calls last.
+/// The order that X86-KERNELS measured: vectors before memory, memory before arithmetic, calls
+/// last.
 void populateLowering(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(vector::createLowerVectorMaskPass());
-  passes.addNestedPass<func::FuncOp>(
-      createConvertVectorToSCFPass(VectorTransferToSCFOptions().enableFullUnroll().setTargetRank(1)));
+  passes.addNestedPass<func::FuncOp>(createConvertVectorToSCFPass(
+      VectorTransferToSCFOptions().enableFullUnroll().setTargetRank(1)));
   passes.addPass(createLowerAffinePass());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
@@ -87,7 +94,8 @@ void addWrapper(llvm::Module &module, llvm::Function &body, llvm::StringRef name
   llvm::LLVMContext &context = module.getContext();
   auto *pointer = llvm::PointerType::get(context, 0);
   auto *integer = llvm::Type::getInt64Ty(context);
-  auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context), {pointer, integer, integer, pointer}, false);
+  auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context),
+                                       {pointer, integer, integer, pointer}, false);
   body.setName(name + ".body");
   body.setLinkage(llvm::GlobalValue::InternalLinkage);
   body.addFnAttr(llvm::Attribute::AlwaysInline);
@@ -107,7 +115,8 @@ void addWrapper(llvm::Module &module, llvm::Function &body, llvm::StringRef name
 
 } // namespace
 
-std::unique_ptr<llvm::Module> lowerKernel(func::FuncOp kernel, const X86Tier &tier, llvm::LLVMContext &context) {
+std::unique_ptr<llvm::Module> lowerKernel(func::FuncOp kernel, const X86Tier &tier,
+                                          llvm::LLVMContext &context) {
   if (failed(checkSignature(kernel))) {
     return nullptr;
   }
@@ -116,7 +125,8 @@ std::unique_ptr<llvm::Module> lowerKernel(func::FuncOp kernel, const X86Tier &ti
   PassManager passes(kernel.getContext());
   populateLowering(passes);
   if (failed(passes.run(*module))) {
-    kernel.emitError() << "kernel '" << kernel.getName() << "' does not lower for target '" << tier.name << "'";
+    kernel.emitError() << "kernel '" << kernel.getName() << "' does not lower for target '"
+                       << tier.name << "'";
     return nullptr;
   }
   std::unique_ptr<llvm::Module> out = translateModuleToLLVMIR(*module, context, kernel.getName());

@@ -1,8 +1,9 @@
 //===- LowerBf16.cpp - bf16 values as 16-bit integers ---------------------===//
 //
-// The code generator has no bf16 registers but for a few vector shapes: elsewhere it widens every move, and rounds
-// by a library call, or gives up. So after the optimizer every load, store, shuffle, select and phi of bf16 becomes
-// one of i16, and conversions become integer arithmetic, but for those that the tier has an instruction for.
+// The code generator has no bf16 registers but for a few vector shapes: elsewhere it widens every
+// move, and rounds by a library call, or gives up. So after the optimizer every load, store,
+// shuffle, select and phi of bf16 becomes one of i16, and conversions become integer arithmetic,
+// but for those that the tier has an instruction for.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Target/X86/Compile.h"
@@ -31,7 +32,8 @@ Type *withElement(Type *type, Type *element) {
 
 class Rewriter {
 public:
-  Rewriter(Function &function, const X86Tier &tier) : function(function), tier(tier), b(function.getContext()) {}
+  Rewriter(Function &function, const X86Tier &tier)
+      : function(function), tier(tier), b(function.getContext()) {}
 
   void run() {
     SmallVector<Instruction *> work;
@@ -65,7 +67,8 @@ private:
 
   /// A bf16 value as integers; sees through a cast from them.
   Value *bits(Value *value) {
-    if (auto *cast = dyn_cast<BitCastInst>(value); cast && cast->getSrcTy() == words(value->getType())) {
+    if (auto *cast = dyn_cast<BitCastInst>(value);
+        cast && cast->getSrcTy() == words(value->getType())) {
       return cast->getOperand(0);
     }
     return b.CreateBitCast(value, words(value->getType()));
@@ -84,16 +87,21 @@ private:
       }
       return;
     }
-    if (auto *extract = dyn_cast<ExtractElementInst>(instruction); extract && isBf16(extract->getType())) {
-      replace(extract, b.CreateExtractElement(bits(extract->getVectorOperand()), extract->getIndexOperand()));
+    if (auto *extract = dyn_cast<ExtractElementInst>(instruction);
+        extract && isBf16(extract->getType())) {
+      replace(extract, b.CreateExtractElement(bits(extract->getVectorOperand()),
+                                              extract->getIndexOperand()));
       return;
     }
-    if (auto *extension = dyn_cast<FPExtInst>(instruction); extension && isBf16(extension->getSrcTy())) {
-      extension->replaceAllUsesWith(b.CreateFPCast(widen(extension->getOperand(0)), extension->getType()));
+    if (auto *extension = dyn_cast<FPExtInst>(instruction);
+        extension && isBf16(extension->getSrcTy())) {
+      extension->replaceAllUsesWith(
+          b.CreateFPCast(widen(extension->getOperand(0)), extension->getType()));
       dead.push_back(extension);
       return;
     }
-    if (auto *compare = dyn_cast<FCmpInst>(instruction); compare && isBf16(compare->getOperand(0)->getType())) {
+    if (auto *compare = dyn_cast<FCmpInst>(instruction);
+        compare && isBf16(compare->getOperand(0)->getType())) {
       Value *x = widen(compare->getOperand(0)), *y = widen(compare->getOperand(1));
       compare->replaceAllUsesWith(b.CreateFCmp(compare->getPredicate(), x, y));
       dead.push_back(compare);
@@ -104,15 +112,17 @@ private:
     }
     Type *type = words(instruction->getType());
     if (auto *load = dyn_cast<LoadInst>(instruction)) {
-      LoadInst *integers = b.CreateAlignedLoad(type, load->getPointerOperand(), load->getAlign(), load->isVolatile());
+      LoadInst *integers = b.CreateAlignedLoad(type, load->getPointerOperand(), load->getAlign(),
+                                               load->isVolatile());
       integers->copyMetadata(*load);
       replace(load, integers);
     } else if (auto *shuffle = dyn_cast<ShuffleVectorInst>(instruction)) {
-      replace(shuffle, b.CreateShuffleVector(bits(shuffle->getOperand(0)), bits(shuffle->getOperand(1)),
-                                             shuffle->getShuffleMask()));
+      replace(shuffle,
+              b.CreateShuffleVector(bits(shuffle->getOperand(0)), bits(shuffle->getOperand(1)),
+                                    shuffle->getShuffleMask()));
     } else if (auto *insert = dyn_cast<InsertElementInst>(instruction)) {
-      replace(insert, b.CreateInsertElement(bits(insert->getOperand(0)), bits(insert->getOperand(1)),
-                                            insert->getOperand(2)));
+      replace(insert, b.CreateInsertElement(bits(insert->getOperand(0)),
+                                            bits(insert->getOperand(1)), insert->getOperand(2)));
     } else if (auto *select = dyn_cast<SelectInst>(instruction)) {
       replace(select, b.CreateSelect(select->getCondition(), bits(select->getTrueValue()),
                                      bits(select->getFalseValue())));
@@ -133,11 +143,13 @@ private:
       Value *x = widen(operation->getOperand(0)), *y = widen(operation->getOperand(1));
       replace(operation, round(b.CreateBinOp(operation->getOpcode(), x, y)));
     } else if (instruction->getOpcode() == Instruction::FNeg) {
-      replace(instruction, b.CreateXor(bits(instruction->getOperand(0)), ConstantInt::get(type, 0x8000)));
+      replace(instruction,
+              b.CreateXor(bits(instruction->getOperand(0)), ConstantInt::get(type, 0x8000)));
     }
   }
 
-  /// The new phi takes integers at the ends of its predecessors; the old one keeps the incoming values until then.
+  /// The new phi takes integers at the ends of its predecessors; the old one keeps the incoming
+  /// values until then.
   void fillPhi(PHINode *phi) {
     for (auto [value, block] : zip(phi->incoming_values(), phi->blocks())) {
       b.SetInsertPoint(block->getTerminator());
@@ -147,7 +159,8 @@ private:
 
   /// A bf16 value as f32.
   Value *widen(Value *value) {
-    Type *wide = withElement(value->getType(), b.getInt32Ty()), *real = withElement(value->getType(), b.getFloatTy());
+    Type *wide = withElement(value->getType(), b.getInt32Ty()),
+         *real = withElement(value->getType(), b.getFloatTy());
     return b.CreateBitCast(b.CreateShl(b.CreateZExt(bits(value), wide), 16), real);
   }
 
@@ -159,7 +172,8 @@ private:
 
   /// The nearest bf16 as integers, ties to even; a NaN stays one, quiet.
   Value *round(Value *x) {
-    Type *narrow = withElement(x->getType(), b.getBFloatTy()), *wide = withElement(x->getType(), b.getInt32Ty());
+    Type *narrow = withElement(x->getType(), b.getBFloatTy()),
+         *wide = withElement(x->getType(), b.getInt32Ty());
     if (isNative(narrow)) {
       return b.CreateBitCast(b.CreateFPTrunc(x, narrow), words(narrow));
     }

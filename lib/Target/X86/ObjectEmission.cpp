@@ -1,7 +1,8 @@
 //===- ObjectEmission.cpp - an LLVM module to an object in memory ---------===//
 //
-// Position-independent code for an explicit processor, without unwind tables, jump tables or library calls.
-// The code generator aborts on what it cannot select, so it runs under a crash recovery context.
+// Position-independent code for an explicit processor, without unwind tables, jump tables or
+// library calls. The code generator aborts on what it cannot select, so it runs under a crash
+// recovery context.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Target/X86/Compile.h"
@@ -61,8 +62,9 @@ std::unique_ptr<TargetMachine> createMachine(const X86Tier &tier, std::string &e
     return nullptr;
   }
   TargetOptions options;
-  return std::unique_ptr<TargetMachine>(target->createTargetMachine(
-      triple, tier.processor, tier.features, options, Reloc::PIC_, CodeModel::Small, CodeGenOptLevel::Default));
+  return std::unique_ptr<TargetMachine>(
+      target->createTargetMachine(triple, tier.processor, tier.features, options, Reloc::PIC_,
+                                  CodeModel::Small, CodeGenOptLevel::Default));
 }
 
 void setAttributes(Module &module, const X86Tier &tier) {
@@ -111,7 +113,8 @@ void optimize(Module &module, TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(OptimizationLevel::O1).run(module, modules);
 }
 
-bool emit(Module &module, TargetMachine &machine, CodeGenFileType kind, SmallVectorImpl<char> &out) {
+bool emit(Module &module, TargetMachine &machine, CodeGenFileType kind,
+          SmallVectorImpl<char> &out) {
   raw_svector_ostream os(out);
   legacy::PassManager passes;
   if (machine.addPassesToEmitFile(passes, os, nullptr, kind)) {

@@ -1,7 +1,8 @@
 //===- X86Backend.cpp - x86-64 tiers as targets ---------------------------===//
 //
-// One backend class; the tiers are rows of a table. Each tier is registered twice: as it is, and emulated
-// (its special instructions spelled out, compiled for x86-64-v3), so that every tier can be tested anywhere.
+// One backend class; the tiers are rows of a table. Each tier is registered twice: as it is, and
+// emulated (its special instructions spelled out, compiled for x86-64-v3), so that every tier can
+// be tested anywhere.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Support/CpuTier.h"
@@ -41,7 +42,8 @@ public:
     return std::make_unique<X86Emitter>(context, tier);
   }
 
-  FailureOr<CompiledKernel> compileKernel(func::FuncOp kernel, const CompileOptions &options) const override {
+  FailureOr<CompiledKernel> compileKernel(func::FuncOp kernel,
+                                          const CompileOptions &options) const override {
     llvm::LLVMContext context;
     std::unique_ptr<llvm::Module> module = lowerKernel(kernel, tier, context);
     if (!module) {
@@ -52,16 +54,19 @@ public:
     llvm::Expected<std::vector<char>> object =
         emitObject(*module, tier, options.assembly ? &out.assembly : nullptr);
     if (!object) {
-      return kernel.emitError() << "kernel '" << out.name << "': " << llvm::toString(object.takeError());
+      return kernel.emitError() << "kernel '" << out.name
+                                << "': " << llvm::toString(object.takeError());
     }
     out.object = std::move(*object);
     return out;
   }
 
-  FailureOr<KernelImage> serialize(llvm::ArrayRef<CompiledKernel> kernels, Location loc) const override {
+  FailureOr<KernelImage> serialize(llvm::ArrayRef<CompiledKernel> kernels,
+                                   Location loc) const override {
     llvm::Expected<KernelImage> image = flattenObjects(kernels);
     if (!image) {
-      return emitError(loc) << "target '" << tier.name << "': " << llvm::toString(image.takeError());
+      return emitError(loc) << "target '" << tier.name
+                            << "': " << llvm::toString(image.takeError());
     }
     return std::move(*image);
   }
@@ -73,7 +78,8 @@ private:
 std::vector<X86Tier> allTiers() {
   return {{"x86-64-v3", "x86-64-v3", "x86-64-v3", "", 8, 16, false, false},
           {"x86-64-v4", "x86-64-v4", "x86-64-v4", "", 16, 32, false, false},
-          {"x86-64-v4-bf16", "x86-64-v4-bf16", "x86-64-v4", "+avx512vnni,+avx512bf16", 16, 32, true, false}};
+          {"x86-64-v4-bf16", "x86-64-v4-bf16", "x86-64-v4", "+avx512vnni,+avx512bf16", 16, 32, true,
+           false}};
 }
 
 X86Tier emulated(X86Tier tier) {
@@ -97,6 +103,8 @@ void registerX86Targets(TargetRegistry &registry) {
   registry.setHost(bestHostTier());
 }
 
-void registerX86Dialects(DialectRegistry &registry) { registry.insert<x86vector::X86VectorDialect>(); }
+void registerX86Dialects(DialectRegistry &registry) {
+  registry.insert<x86vector::X86VectorDialect>();
+}
 
 } // namespace dsv2

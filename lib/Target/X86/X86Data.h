@@ -10,8 +10,9 @@
 
 namespace dsv2 {
 
-/// Vector number row * vectors + v: columns `column` + v * lanes + ... of a row. One of several tiles of a pipeline
-/// is parked in scratch after its contraction, so that the next one has the registers.
+/// Vector number row * vectors + v: columns `column` + v * lanes + ... of a row. One of several
+/// tiles of a pipeline is parked in scratch after its contraction, so that the next one has the
+/// registers.
 struct X86Emitter::RegisterTile : TargetData {
   Accumulators values;
   Value parked; ///< f32 scratch instead of `values`, or null
@@ -20,7 +21,8 @@ struct X86Emitter::RegisterTile : TargetData {
   RowBlock rows;
 };
 
-/// Scores: [columns][kHeads], rows in lanes. Accumulator: [kHeads][columns rounded up to 16], columns in lanes.
+/// Scores: [columns][kHeads], rows in lanes. Accumulator: [kHeads][columns rounded up to 16],
+/// columns in lanes.
 struct X86Emitter::MemoryTile : TargetData {
   TileKind kind = TileKind::Scores;
   RowBlock rows;

@@ -1,9 +1,9 @@
 //===- X86Emitter.h - tiles on x86 vectors --------------------------------===//
 //
-// Two ways to hold a tile. Accumulators of a contraction with a packed weight live in registers: columns in lanes,
-// as many rows and vectors as registers allow; wider tiles are worked off in slices of columns, taller ones in
-// blocks of rows. Scores and results of attention live in memory: kHeads rows in lanes for scores, columns in
-// lanes for results.
+// Two ways to hold a tile. Accumulators of a contraction with a packed weight live in registers:
+// columns in lanes, as many rows and vectors as registers allow; wider tiles are worked off in
+// slices of columns, taller ones in blocks of rows. Scores and results of attention live in memory:
+// kHeads rows in lanes for scores, columns in lanes for results.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_TARGET_X86_X86EMITTER_H
@@ -32,20 +32,23 @@ public:
   void forRows(Value begin, Value end, const std::function<void(RowBlock)> &program) override;
   Operand resident(const Panel &panel, TileKind kind) override;
   void pipeline(Value steps, const PanelMaker &panels, llvm::ArrayRef<TileShape> shapes,
-                llvm::ArrayRef<RowVector> rows, const StepBody &body, const Finish &finish) override;
+                llvm::ArrayRef<RowVector> rows, const StepBody &body,
+                const Finish &finish) override;
   Tile zeros(const TileShape &shape) override;
   RowVector fillRows(const RowBlock &rows, double value) override;
   Tile contract(Tile accumulator, const Operand &a, const Operand &b, Along along) override;
   Operand asOperand(Tile tile, mlir::Type element) override;
   Tile limitColumns(Tile tile, Value count) override;
   RowVector reduceRows(RowReduction reduction, const Tile &tile) override;
-  Tile mapTiles(llvm::ArrayRef<Tile> tiles, llvm::ArrayRef<RowVector> rows, const Map &map) override;
+  Tile mapTiles(llvm::ArrayRef<Tile> tiles, llvm::ArrayRef<RowVector> rows,
+                const Map &map) override;
   RowVector mapRows(llvm::ArrayRef<RowVector> rows, const Map &map) override;
   void store(const Tile &tile, const Matrix &out, Value column, int64_t columns,
              const Epilogue &epilogue) override;
   Value load(const Matrix &matrix, const Chunk &chunk) override;
   void save(const TileState &state, Value memory, Value offset) override;
-  TileState restore(llvm::ArrayRef<TileShape> shapes, unsigned rowVectors, Value memory, Value offset) override;
+  TileState restore(llvm::ArrayRef<TileShape> shapes, unsigned rowVectors, Value memory,
+                    Value offset) override;
   Value exp2(Value x) override;
 
 private:
@@ -80,8 +83,8 @@ private:
   /// One f32, or one pair of bf16 in 32 bits, in every lane.
   Value spreadFloat(Value memory, Value at);
   Value spreadPair(Value memory, Value at);
-  /// Neighbouring pairs, one a lane. Scratch holds them as 16-bit integers: moving bf16 values by ones or twos
-  /// is a library call where the CPU has no bf16 arithmetic.
+  /// Neighbouring pairs, one a lane. Scratch holds them as 16-bit integers: moving bf16 values by
+  /// ones or twos is a library call where the CPU has no bf16 arithmetic.
   Value loadPairs(Value memory, Value at);
   /// The odd or even element of each pair, as f32.
   Value half(Value pairVector, bool odd);
@@ -98,11 +101,12 @@ private:
   int64_t sliceVectors(int64_t height, Arithmetic kind) const;
   using WeightLoad = std::function<Value(int64_t vector)>;
   using RowSpread = std::function<Value(int64_t row, bool odd)>;
-  void multiplyWidened(Accumulators &acc, int64_t height, const WeightLoad &weight, const RowSpread &spread);
+  void multiplyWidened(Accumulators &acc, int64_t height, const WeightLoad &weight,
+                       const RowSpread &spread);
   void park(RegisterTile &tile);
   void mapParked(llvm::ArrayRef<const RegisterTile *> tiles, const Map &map);
-  void pipelineSlices(const PanelMaker &panels, llvm::ArrayRef<TileShape> shapes, const StepBody &body,
-                      const Finish &finish);
+  void pipelineSlices(const PanelMaker &panels, llvm::ArrayRef<TileShape> shapes,
+                      const StepBody &body, const Finish &finish);
   Operand stageRows(const RowsPanel &panel);
   Operand stagePacked(const PackedPanel &panel);
   Tile contractRegisters(const RegisterTile &tile, const RowsOperand &a, const PackedOperand &w);
@@ -112,14 +116,17 @@ private:
 
   // --- Memory tiles (X86MemoryTiles.cpp, X86Paged.cpp).
   Operand packLanes(const RowsPanel &panel);
-  void packSegment(const RowsPanel::Segment &segment, const RowBlock &rows, const LanesOperand &to, int64_t firstK);
+  void packSegment(const RowsPanel::Segment &segment, const RowBlock &rows, const LanesOperand &to,
+                   int64_t firstK);
   void pipelineSteps(Value steps, const PanelMaker &panels, llvm::ArrayRef<TileShape> shapes,
                      llvm::ArrayRef<RowVector> rows, const StepBody &body, const Finish &finish);
   std::shared_ptr<MemoryTile> allocateTile(const TileShape &shape);
-  Tile contractScores(std::shared_ptr<MemoryTile> tile, const LanesOperand &q, const PagedOperand &cache);
-  Tile contractColumns(std::shared_ptr<MemoryTile> tile, const LanesOperand &p, const PagedOperand &cache);
-  Accumulators accumulatePage(llvm::ArrayRef<Value> accumulators, const LanesOperand &p, const PagedOperand &cache,
-                              Value page, Value column, Value head);
+  Tile contractScores(std::shared_ptr<MemoryTile> tile, const LanesOperand &q,
+                      const PagedOperand &cache);
+  Tile contractColumns(std::shared_ptr<MemoryTile> tile, const LanesOperand &p,
+                       const PagedOperand &cache);
+  Accumulators accumulatePage(llvm::ArrayRef<Value> accumulators, const LanesOperand &p,
+                              const PagedOperand &cache, Value page, Value column, Value head);
   Value interleave(Value even, Value odd);
   /// Vectors that hold kHeads row values, and tokens whose scores are computed together.
   int64_t rowVectors() const { return kHeads / tier.lanes; }
@@ -127,19 +134,21 @@ private:
   Value pageRow(const PagedOperand &cache, Value token);
   void storeMemory(const MemoryTile &tile, const Matrix &out, Value column, int64_t columns,
                    const Epilogue &epilogue);
-  void mapMemory(llvm::ArrayRef<const MemoryTile *> tiles, llvm::ArrayRef<RowVector> rows, const Map &map);
+  void mapMemory(llvm::ArrayRef<const MemoryTile *> tiles, llvm::ArrayRef<RowVector> rows,
+                 const Map &map);
   RowVector makeRows(Accumulators values);
   void fillTile(const MemoryTile &tile);
   /// Row values in memory, so that one of them can be spread over lanes.
   llvm::SmallVector<Value> rowMemory(llvm::ArrayRef<RowVector> rows);
 
   X86Tier tier;
-  Value slice;                        ///< first column of the slice that is being emitted
-  size_t tilesOfSlice = 0;            ///< tiles that the pipeline carries
-  int64_t vectorsOfSlice = 0;         ///< vectors of each row of a register tile; 0: tiles are in memory
-  Value rowBlockNumber, rowBlockCount; ///< for spreading the prefetch of the next panel over the blocks
-  Value stagedRows;                   ///< scratch for widened rows, shared by the bodies of forRows
-  Value edgeTile;                     ///< scratch of stores at a matrix's edge
+  Value slice;                ///< first column of the slice that is being emitted
+  size_t tilesOfSlice = 0;    ///< tiles that the pipeline carries
+  int64_t vectorsOfSlice = 0; ///< vectors of each row of a register tile; 0: tiles are in memory
+  Value rowBlockNumber,
+      rowBlockCount; ///< for spreading the prefetch of the next panel over the blocks
+  Value stagedRows;  ///< scratch for widened rows, shared by the bodies of forRows
+  Value edgeTile;    ///< scratch of stores at a matrix's edge
   int64_t stagedDepth = 0;
 };
 

@@ -1,7 +1,8 @@
 //===- X86MemoryTiles.cpp - tiles of attention, in memory -----------------===//
 //
-// Scores lie column by column with their rows (heads) in lanes, so row statistics are elementwise. Results lie row
-// by row with columns in lanes. A row value meets a result by being spread from memory.
+// Scores lie column by column with their rows (heads) in lanes, so row statistics are elementwise.
+// Results lie row by row with columns in lanes. A row value meets a result by being spread from
+// memory.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Target/X86/X86Data.h"
@@ -29,12 +30,14 @@ std::shared_ptr<X86Emitter::MemoryTile> X86Emitter::allocateTile(const TileShape
 
 void X86Emitter::fillTile(const MemoryTile &tile) {
   Value zero = zeroVector();
-  loop(index(0), index(tile.stride * kHeads / tier.lanes),
-       [&](Value number) { storeVector(zero, tile.memory, add(tile.base, mul(number, tier.lanes))); });
+  loop(index(0), index(tile.stride * kHeads / tier.lanes), [&](Value number) {
+    storeVector(zero, tile.memory, add(tile.base, mul(number, tier.lanes)));
+  });
 }
 
 void X86Emitter::pipelineSteps(Value steps, const PanelMaker &panels, ArrayRef<TileShape> shapes,
-                               ArrayRef<RowVector> rows, const StepBody &body, const Finish &finish) {
+                               ArrayRef<RowVector> rows, const StepBody &body,
+                               const Finish &finish) {
   TileState state;
   for (const TileShape &shape : shapes) {
     std::shared_ptr<MemoryTile> tile = allocateTile(shape);
@@ -97,7 +100,8 @@ llvm::SmallVector<Value> X86Emitter::rowMemory(ArrayRef<RowVector> rows) {
   return out;
 }
 
-void X86Emitter::mapMemory(ArrayRef<const MemoryTile *> tiles, ArrayRef<RowVector> rows, const Map &map) {
+void X86Emitter::mapMemory(ArrayRef<const MemoryTile *> tiles, ArrayRef<RowVector> rows,
+                           const Map &map) {
   const MemoryTile &first = *tiles.front();
   auto apply = [&](Value at, ArrayRef<Value> rowValues) {
     SmallVector<Value> values;
@@ -124,8 +128,9 @@ void X86Emitter::mapMemory(ArrayRef<const MemoryTile *> tiles, ArrayRef<RowVecto
     for (Value values : memory) {
       rowValues.push_back(spreadFloat(values, row));
     }
-    loop(index(0), index(first.stride / tier.lanes),
-         [&](Value number) { apply(add(mul(row, first.stride), mul(number, tier.lanes)), rowValues); });
+    loop(index(0), index(first.stride / tier.lanes), [&](Value number) {
+      apply(add(mul(row, first.stride), mul(number, tier.lanes)), rowValues);
+    });
   });
 }
 
@@ -166,14 +171,15 @@ Operand X86Emitter::asOperand(Tile handle, Type element) {
   return {out};
 }
 
-void X86Emitter::storeMemory(const MemoryTile &tile, const Matrix &out, Value column, int64_t columns,
-                             const Epilogue &epilogue) {
+void X86Emitter::storeMemory(const MemoryTile &tile, const Matrix &out, Value column,
+                             int64_t columns, const Epilogue &epilogue) {
   int64_t whole = columns / tier.lanes * tier.lanes;
   loop(index(0), minimum(sub(tile.rows.limit, tile.rows.first), index(kHeads)), [&](Value row) {
     Value from = add(tile.base, mul(row, tile.stride)), to = add(tile.rows.first, row);
     loop(index(0), index(whole / tier.lanes), [&](Value number) {
       Value at = mul(number, tier.lanes);
-      storeChunk(out, {loadVector(floats(), tile.memory, add(from, at)), to, add(column, at)}, epilogue);
+      storeChunk(out, {loadVector(floats(), tile.memory, add(from, at)), to, add(column, at)},
+                 epilogue);
     });
     if (whole != columns) {
       Value value = loadVector(floats(), tile.memory, add(from, whole));
@@ -200,7 +206,8 @@ void X86Emitter::save(const TileState &state, Value memory, Value offset) {
   }
 }
 
-TileState X86Emitter::restore(ArrayRef<TileShape> shapes, unsigned rowCount, Value memory, Value offset) {
+TileState X86Emitter::restore(ArrayRef<TileShape> shapes, unsigned rowCount, Value memory,
+                              Value offset) {
   TileState out;
   Value at = offset;
   for (unsigned row = 0; row < rowCount; ++row) {

@@ -1,8 +1,8 @@
 //===- X86RegisterTiles.cpp - contractions with packed weights ------------===//
 //
-// A register tile is rows x vectors of accumulators. The inner loop runs over the whole depth: per step a vector
-// of weights for each column group, and each row's value spread over the lanes. While a block of rows uses a
-// panel it prefetches its share of the next one.
+// A register tile is rows x vectors of accumulators. The inner loop runs over the whole depth: per
+// step a vector of weights for each column group, and each row's value spread over the lanes. While
+// a block of rows uses a panel it prefetches its share of the next one.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Target/X86/X86Data.h"
@@ -20,20 +20,21 @@ namespace {
 /// No block has more rows than this.
 constexpr int64_t kMostRows = 6;
 
-/// Elements between widened rows beyond the depth: keeps rows of a power of two apart in the first-level cache.
+/// Elements between widened rows beyond the depth: keeps rows of a power of two apart in the
+/// first-level cache.
 constexpr int64_t kStagedPadding = 16;
 
 } // namespace
 
 int64_t X86Emitter::fullRows() const {
-  // 6 x 4 vectors fill 32 registers with accumulators, weights and one row value. Where bf16 weights are widened
-  // their halves need registers too: 5 x 4, or 5 x 2 of 16.
+  // 6 x 4 vectors fill 32 registers with accumulators, weights and one row value. Where bf16
+  // weights are widened their halves need registers too: 5 x 4, or 5 x 2 of 16.
   return tier.bf16Dot ? kMostRows : 5;
 }
 
 void X86Emitter::forRows(Value begin, Value end, const std::function<void(RowBlock)> &program) {
-  // As few blocks as can be, of heights that differ by one at most: a single row left over would read the whole
-  // panel for a sixth of the work.
+  // As few blocks as can be, of heights that differ by one at most: a single row left over would
+  // read the whole panel for a sixth of the work.
   int64_t most = fullRows();
   Value total = sub(end, begin);
   rowBlockCount = ceilDiv(total, most);
@@ -43,9 +44,10 @@ void X86Emitter::forRows(Value begin, Value end, const std::function<void(RowBlo
   }
   loop(index(0), rowBlockCount, [&](Value block) {
     rowBlockNumber = block;
-    Value first = div(mul(block, total), rowBlockCount), next = div(mul(add(block, 1), total), rowBlockCount);
-    auto bodies =
-        scf::IndexSwitchOp::create(b, loc, TypeRange{}, sub(next, first), heights, unsigned(heights.size()));
+    Value first = div(mul(block, total), rowBlockCount),
+          next = div(mul(add(block, 1), total), rowBlockCount);
+    auto bodies = scf::IndexSwitchOp::create(b, loc, TypeRange{}, sub(next, first), heights,
+                                             unsigned(heights.size()));
     OpBuilder::InsertionGuard guard(b);
     b.createBlock(&bodies.getDefaultRegion());
     scf::YieldOp::create(b, loc);
@@ -74,8 +76,8 @@ int64_t X86Emitter::sliceVectors(int64_t height, Arithmetic kind) const {
   return count;
 }
 
-void X86Emitter::pipelineSlices(const PanelMaker &panels, ArrayRef<TileShape> shapes, const StepBody &body,
-                                const Finish &finish) {
+void X86Emitter::pipelineSlices(const PanelMaker &panels, ArrayRef<TileShape> shapes,
+                                const StepBody &body, const Finish &finish) {
   SmallVector<Operand> staged;
   Arithmetic kind = Arithmetic::F32;
   for (const Panel &panel : panels(index(0))) {
@@ -118,7 +120,8 @@ Operand X86Emitter::stageRows(const RowsPanel &panel) {
       out->bases.push_back(add(mul(row, matrix.rowStride), matrix.offset));
     } else {
       // Constant distances from the first row: one address register serves all.
-      Value first = r == 0 ? add(mul(panel.rows.first, matrix.rowStride), matrix.offset) : out->bases.front();
+      Value first =
+          r == 0 ? add(mul(panel.rows.first, matrix.rowStride), matrix.offset) : out->bases.front();
       out->bases.push_back(add(first, r * matrix.rowStride));
     }
   }
@@ -219,7 +222,8 @@ void X86Emitter::mapParked(ArrayRef<const RegisterTile *> tiles, const Map &map)
   });
 }
 
-Tile X86Emitter::contractRegisters(const RegisterTile &tile, const RowsOperand &a, const PackedOperand &w) {
+Tile X86Emitter::contractRegisters(const RegisterTile &tile, const RowsOperand &a,
+                                   const PackedOperand &w) {
   const PackedPanel &panel = w.panel;
   Arithmetic kind = arithmetic(panel.element);
   int64_t pair = pairOf(kind), steps = (panel.depth + pair - 1) / pair;
@@ -237,7 +241,8 @@ Tile X86Emitter::contractRegisters(const RegisterTile &tile, const RowsOperand &
     Accumulators acc(carried);
     Value at = add(first, mul(k, stepElements));
     auto weight = [&](int64_t v) {
-      return loadVector(kind == Arithmetic::F32 ? floats() : pairs(), panel.memory, add(at, v * tier.lanes * pair));
+      return loadVector(kind == Arithmetic::F32 ? floats() : pairs(), panel.memory,
+                        add(at, v * tier.lanes * pair));
     };
     if (ahead) {
       Value line = add(next, mul(minimum(k, share), stepElements));
@@ -259,7 +264,8 @@ Tile X86Emitter::contractRegisters(const RegisterTile &tile, const RowsOperand &
     }
     for (int64_t r = 0; r < height; ++r) {
       Value place = add(a.bases[r], column);
-      Value x = kind == Arithmetic::F32 ? spreadFloat(a.memory, place) : spreadPair(a.memory, place);
+      Value x =
+          kind == Arithmetic::F32 ? spreadFloat(a.memory, place) : spreadPair(a.memory, place);
       for (int64_t v = 0; v < vectors; ++v) {
         Value &sum = acc[r * vectors + v];
         sum = kind == Arithmetic::F32 ? fma(x, weights[v], sum) : dotPairs(sum, x, weights[v]);
@@ -283,7 +289,8 @@ void X86Emitter::storeChunk(const Matrix &out, const Chunk &chunk, const Epilogu
     storeVector(value, out.memory, at);
     return;
   }
-  // At the edge: through scratch, element by element, so that nothing past the edge is touched on any tier.
+  // At the edge: through scratch, element by element, so that nothing past the edge is touched on
+  // any tier.
   Value lanes = scratch(out.element, tier.lanes);
   storeVector(value, lanes, index(0));
   loop(index(0), chunk.active, [&](Value lane) {
@@ -306,16 +313,18 @@ Value X86Emitter::load(const Matrix &matrix, const Chunk &chunk) {
   return loadWide(matrix.element, lanes, index(0));
 }
 
-void X86Emitter::storeRegisters(const RegisterTile &tile, const Matrix &out, Value column, int64_t columns,
-                                const Epilogue &epilogue) {
+void X86Emitter::storeRegisters(const RegisterTile &tile, const Matrix &out, Value column,
+                                int64_t columns, const Epilogue &epilogue) {
   int64_t height = tile.rows.height, vectors = tile.vectors;
   Value first = add(column, tile.column), end = index(columns);
   // From memory: one loop over the vectors, and not code for each of them.
   auto fromMemory = [&](Value memory, bool edge) {
     loop(index(0), index(height * vectors), [&](Value number) {
-      Value at = add(first, mul(rem(number, vectors), tier.lanes)), row = add(tile.rows.first, div(number, vectors));
+      Value at = add(first, mul(rem(number, vectors), tier.lanes)),
+            row = add(tile.rows.first, div(number, vectors));
       auto storeOne = [&](Value active) {
-        storeChunk(out, {loadVector(floats(), memory, mul(number, tier.lanes)), row, at, active}, epilogue);
+        storeChunk(out, {loadVector(floats(), memory, mul(number, tier.lanes)), row, at, active},
+                   epilogue);
       };
       if (edge) {
         ifTrue(less(at, end), [&] { storeOne(minimum(sub(end, at), index(tier.lanes))); });

@@ -1,7 +1,7 @@
 //===- X86Tier.h - what one x86 tier is to the code generator -------------===//
 //
-// The facts that differ between tiers, as data: processor, features, lanes. An emulated tier keeps the
-// emitter of the tier it stands for and compiles its code for the plainest processor.
+// The facts that differ between tiers, as data: processor, features, lanes. An emulated tier keeps
+// the emitter of the tier it stands for and compiles its code for the plainest processor.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_TARGET_X86_X86TIER_H

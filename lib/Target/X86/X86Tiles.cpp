@@ -1,7 +1,7 @@
 //===- X86Tiles.cpp - which kind of tile an operation works on ------------===//
 //
-// The interface's operations, passed on to register tiles (inside a pipeline over the depth of packed panels) or
-// to memory tiles.
+// The interface's operations, passed on to register tiles (inside a pipeline over the depth of
+// packed panels) or to memory tiles.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Target/X86/X86Data.h"
@@ -10,8 +10,8 @@ using namespace mlir;
 
 namespace dsv2 {
 
-void X86Emitter::pipeline(Value steps, const PanelMaker &panels, ArrayRef<TileShape> shapes, ArrayRef<RowVector> rows,
-                          const StepBody &body, const Finish &finish) {
+void X86Emitter::pipeline(Value steps, const PanelMaker &panels, ArrayRef<TileShape> shapes,
+                          ArrayRef<RowVector> rows, const StepBody &body, const Finish &finish) {
   if (steps) {
     pipelineSteps(steps, panels, shapes, rows, body, finish);
   } else {
@@ -49,10 +49,12 @@ Tile X86Emitter::contract(Tile accumulator, const Operand &a, const Operand &sec
   auto tile = std::static_pointer_cast<MemoryTile>(accumulator.data);
   const auto &lanes = static_cast<const LanesOperand &>(*a.data);
   const auto &cache = static_cast<const PagedOperand &>(*second.data);
-  return along == Along::Rows ? contractScores(tile, lanes, cache) : contractColumns(tile, lanes, cache);
+  return along == Along::Rows ? contractScores(tile, lanes, cache)
+                              : contractColumns(tile, lanes, cache);
 }
 
-void X86Emitter::store(const Tile &tile, const Matrix &out, Value column, int64_t columns, const Epilogue &epilogue) {
+void X86Emitter::store(const Tile &tile, const Matrix &out, Value column, int64_t columns,
+                       const Epilogue &epilogue) {
   if (const auto *registers = dynamic_cast<const RegisterTile *>(tile.data.get())) {
     storeRegisters(*registers, out, column, columns, epilogue);
   } else {

@@ -1,7 +1,7 @@
 //===- X86Vectors.cpp - vector arithmetic of the emitter ------------------===//
 //
-// Loads, roundings, dot products and exp2 on one vector. Everything that differs between tiers but the shape of
-// blocks is here. All tiers compute the same bits.
+// Loads, roundings, dot products and exp2 on one vector. Everything that differs between tiers but
+// the shape of blocks is here. All tiers compute the same bits.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Target/X86/X86Emitter.h"
@@ -24,18 +24,24 @@ Arithmetic X86Emitter::arithmetic(Type element) const {
   return tier.bf16Dot ? Arithmetic::Pair : Arithmetic::Widened;
 }
 
-VectorType X86Emitter::floats() const { return VectorType::get({tier.lanes}, Float32Type::get(loc.getContext())); }
-VectorType X86Emitter::words() const { return VectorType::get({tier.lanes}, IntegerType::get(loc.getContext(), 32)); }
+VectorType X86Emitter::floats() const {
+  return VectorType::get({tier.lanes}, Float32Type::get(loc.getContext()));
+}
+VectorType X86Emitter::words() const {
+  return VectorType::get({tier.lanes}, IntegerType::get(loc.getContext(), 32));
+}
 VectorType X86Emitter::pairs() const {
   return VectorType::get({2 * tier.lanes}, BFloat16Type::get(loc.getContext()));
 }
 
 Value X86Emitter::splatWord(int64_t value) {
-  return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(words(), APInt(32, uint64_t(value), false, true)));
+  return arith::ConstantOp::create(
+      b, loc, DenseElementsAttr::get(words(), APInt(32, uint64_t(value), false, true)));
 }
 
 Value X86Emitter::constantVector(double value) {
-  return arith::ConstantOp::create(b, loc, DenseElementsAttr::get(floats(), b.getF32FloatAttr(value)));
+  return arith::ConstantOp::create(b, loc,
+                                   DenseElementsAttr::get(floats(), b.getF32FloatAttr(value)));
 }
 
 Value X86Emitter::loadVector(VectorType type, Value memory, Value at) {
@@ -47,7 +53,9 @@ void X86Emitter::storeVector(Value vector, Value memory, Value at) {
 }
 
 Value X86Emitter::bitcast(Type type, Value vector) {
-  return vector.getType() == type ? vector : Value(vector::BitCastOp::create(b, loc, cast<VectorType>(type), vector));
+  return vector.getType() == type
+             ? vector
+             : Value(vector::BitCastOp::create(b, loc, cast<VectorType>(type), vector));
 }
 
 Value X86Emitter::fma(Value a, Value c, Value accumulator) {
@@ -59,21 +67,24 @@ Value X86Emitter::loadWide(Type element, Value memory, Value at) {
     return loadVector(floats(), memory, at);
   }
   Value narrow = loadVector(VectorType::get({tier.lanes}, element), memory, at);
-  Value bits = vector::BitCastOp::create(b, loc, VectorType::get({tier.lanes}, b.getI16Type()), narrow);
+  Value bits =
+      vector::BitCastOp::create(b, loc, VectorType::get({tier.lanes}, b.getI16Type()), narrow);
   Value wide = arith::ExtUIOp::create(b, loc, words(), bits);
   return bitcast(floats(), arith::ShLIOp::create(b, loc, wide, splatWord(16)));
 }
 
 Value X86Emitter::roundedWords(Value vector) {
   Value bits = bitcast(words(), vector);
-  Value odd = arith::AndIOp::create(b, loc, arith::ShRUIOp::create(b, loc, bits, splatWord(16)), splatWord(1));
+  Value odd = arith::AndIOp::create(b, loc, arith::ShRUIOp::create(b, loc, bits, splatWord(16)),
+                                    splatWord(1));
   Value step = arith::AddIOp::create(b, loc, odd, splatWord(0x7fff));
   // Not a number: add nothing and set the quiet bit. A select would be scalarised on some tiers.
   Value isNan = arith::CmpFOp::create(b, loc, arith::CmpFPredicate::UNO, vector, vector);
   Value mask = arith::ExtSIOp::create(b, loc, words(), isNan);
   Value keep = arith::XOrIOp::create(b, loc, mask, splatWord(-1));
   Value sum = arith::AddIOp::create(b, loc, bits, arith::AndIOp::create(b, loc, step, keep));
-  return arith::OrIOp::create(b, loc, sum, arith::AndIOp::create(b, loc, mask, splatWord(0x400000)));
+  return arith::OrIOp::create(b, loc, sum,
+                              arith::AndIOp::create(b, loc, mask, splatWord(0x400000)));
 }
 
 Value X86Emitter::narrow(Value vector, Type element) {
@@ -85,7 +96,8 @@ Value X86Emitter::narrow(Value vector, Type element) {
     return arith::TruncFOp::create(b, loc, type, vector);
   }
   Value upper = arith::ShRUIOp::create(b, loc, roundedWords(vector), splatWord(16));
-  Value bits = arith::TruncIOp::create(b, loc, VectorType::get({tier.lanes}, b.getI16Type()), upper);
+  Value bits =
+      arith::TruncIOp::create(b, loc, VectorType::get({tier.lanes}, b.getI16Type()), upper);
   return bitcast(type, bits);
 }
 
@@ -133,7 +145,8 @@ X86Emitter::loopCarrying(Value end, ArrayRef<Value> init,
   auto op = scf::ForOp::create(b, loc, index(0), end, index(1), init,
                                [&](OpBuilder &inner, Location, Value iv, ValueRange carried) {
                                  OpBuilder::InsertionGuard guard(b);
-                                 b.setInsertionPoint(inner.getInsertionBlock(), inner.getInsertionPoint());
+                                 b.setInsertionPoint(inner.getInsertionBlock(),
+                                                     inner.getInsertionPoint());
                                  SmallVector<Value> values(carried);
                                  scf::YieldOp::create(b, loc, body(iv, values));
                                });
@@ -141,10 +154,11 @@ X86Emitter::loopCarrying(Value end, ArrayRef<Value> init,
 }
 
 Value X86Emitter::exp2(Value x) {
-  // 2^x = 2^n * 2^f with n the nearest integer, |f| <= 1/2; the Taylor series of 2^f to degree 7 is good to 6e-9.
-  static constexpr double coefficients[] = {1.525273380405984e-5, 1.540353039338161e-4, 1.333355814642844e-3,
-                                            9.618129107628477e-3, 5.550410866482158e-2, 2.402265069591007e-1,
-                                            6.931471805599453e-1, 1.0};
+  // 2^x = 2^n * 2^f with n the nearest integer, |f| <= 1/2; the Taylor series of 2^f to degree 7 is
+  // good to 6e-9.
+  static constexpr double coefficients[] = {
+      1.525273380405984e-5, 1.540353039338161e-4, 1.333355814642844e-3, 9.618129107628477e-3,
+      5.550410866482158e-2, 2.402265069591007e-1, 6.931471805599453e-1, 1.0};
   Value clamped = maxf(x, constantLike(x, -126.0)); // below lie denormals
   Value most = constantLike(x, 127.0);              // above lies infinity
   clamped = whereGreater(most, clamped, clamped, most);
@@ -160,8 +174,10 @@ Value X86Emitter::exp2(Value x) {
     integers = type.clone(integers);
     twentyThree = splatWord(23);
   }
-  Value exponent = arith::ShLIOp::create(b, loc, arith::FPToSIOp::create(b, loc, integers, whole), twentyThree);
-  Value bits = arith::AddIOp::create(b, loc, arith::BitcastOp::create(b, loc, integers, series), exponent);
+  Value exponent =
+      arith::ShLIOp::create(b, loc, arith::FPToSIOp::create(b, loc, integers, whole), twentyThree);
+  Value bits =
+      arith::AddIOp::create(b, loc, arith::BitcastOp::create(b, loc, integers, series), exponent);
   return arith::BitcastOp::create(b, loc, x.getType(), bits);
 }
 

@@ -1,7 +1,8 @@
-//===- PiecesTest.cpp - Random data movement against explicit indices -----------------------------===//
+//===- PiecesTest.cpp - Random data movement against explicit indices
+//-----------------------------===//
 //
-// Every element of a tensor is followed by hand (which source element, of which expert), through hundreds of
-// random compositions of slices, concatenations, transposes and reshapes.
+// Every element of a tensor is followed by hand (which source element, of which expert), through
+// hundreds of random compositions of slices, concatenations, transposes and reshapes.
 //
 //===----------------------------------------------------------------------------------------------===//
 
@@ -94,7 +95,9 @@ Explicit read(const PieceTensor &tensor) {
 
 TEST(Pieces, RandomMovementFollowsEveryElement) {
   std::mt19937 random(20260);
-  auto pick = [&](int64_t low, int64_t high) { return low + int64_t(random() % uint64_t(high - low + 1)); };
+  auto pick = [&](int64_t low, int64_t high) {
+    return low + int64_t(random() % uint64_t(high - low + 1));
+  };
   for (int round = 0; round < 600; ++round) {
     int64_t experts = pick(0, 1) ? pick(1, 4) : 0, first = experts ? pick(0, 3) : 0;
     std::vector<int64_t> shape = {pick(1, 6), pick(1, 6)};

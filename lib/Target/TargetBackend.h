@@ -33,12 +33,23 @@ struct PackedLayout {
 struct TargetCapabilities {
   int64_t vectorBits = 0;         ///< width of a register
   bool nativeBf16Dot = false;     ///< has an instruction for a bf16 dot product
+  bool roundsToBf16 = false;      ///< has an instruction that rounds f32 to bf16
   double f32FlopsPerCycle = 0.0;  ///< 2 per multiply-add
   double bf16FlopsPerCycle = 0.0; ///< of a bf16 contraction with f32 accumulation
+  /// Elements of a piece of a row in generic kernels; smaller pieces are multiples of the second.
+  int64_t genericTile = 64, genericLanes = 16;
 };
 
 struct CompileOptions {
-  bool assembly = false; ///< also keep the assembly text, for tests and reports
+  bool assembly = false;  ///< also keep the assembly text, for tests and reports
+  bool resources = false; ///< also ask what the kernel takes, where that needs a tool of its own
+};
+
+/// What a workgroup of a kernel takes of its processor; -1 where nobody said.
+struct KernelResources {
+  int64_t registers = -1;  ///< of a thread
+  int64_t spillBytes = -1; ///< stored to the stack by a thread
+  int64_t workgroups = -1; ///< that fit a processor at once
 };
 
 /// A kernel's relocatable object, not yet part of an image.
@@ -46,6 +57,9 @@ struct CompiledKernel {
   std::string name;
   std::vector<char> object;
   std::string assembly; ///< empty unless asked for
+  /// Threads of a workgroup, and bytes of its memory that the launch must give.
+  int64_t threads = 1, sharedBytes = 0;
+  KernelResources resources = {};
 };
 
 /// Where a kernel's code begins in the image, and its size, both in bytes.
@@ -54,12 +68,17 @@ struct KernelSymbol {
   uint64_t offset = 0, size = 0;
 };
 
-/// Code of all kernels of a variant without imports or relocations: [0, textBytes) is executable,
-/// the rest constants, both whole pages.
+/// How an image is loaded; the order is the artifact's.
+enum class ImageFormat { Flat, Ptx, Cubin, Hsaco };
+
+/// Code of all kernels of a variant without imports. Flat: no relocations either, [0, textBytes) is
+/// executable, the rest constants, both whole pages. Other formats are modules whose kernels are
+/// found by name: their offsets and sizes are 0.
 struct KernelImage {
   uint64_t textBytes = 0;
   std::vector<uint8_t> bytes;
   std::vector<KernelSymbol> symbols; ///< ascending offsets
+  ImageFormat format = ImageFormat::Flat;
 };
 
 class TargetBackend {
@@ -74,6 +93,9 @@ public:
   /// The tier of instructions that the code needs ("x86-64-v3" for every emulated variant).
   virtual llvm::StringRef getTier() const = 0;
   virtual TargetCapabilities getCapabilities() const = 0;
+  /// True where kernels run as workgroups: compileKernel goes through the device form
+  /// (lib/Codegen/Gpu/DeviceForm.h) of what the emitter wrote.
+  virtual bool hasDeviceForm() const { return false; }
   /// Packed order of a contraction weight of this element type (f32 or bf16).
   virtual PackedLayout getPacking(mlir::Type element) const = 0;
   /// A fresh emitter for one kernel. The context must hold the dialects of registerKernelDialects.

@@ -5,6 +5,7 @@
 // symbol.
 //
 //===----------------------------------------------------------------------===//
+#include "lib/Codegen/KernelForm.h"
 #include "lib/Target/X86/Compile.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
@@ -23,35 +24,6 @@ using namespace mlir;
 
 namespace dsv2 {
 namespace {
-
-/// begin, end and scratch come after the slots.
-constexpr unsigned kTrailingArguments = 3;
-
-/// Every argument must be an index or a memref whose address is all that the callee needs.
-LogicalResult checkSignature(func::FuncOp kernel) {
-  FunctionType type = kernel.getFunctionType();
-  if (type.getNumResults() != 0 || type.getNumInputs() < kTrailingArguments ||
-      kernel.isExternal()) {
-    return kernel.emitError()
-           << "kernel '" << kernel.getName()
-           << "' must have a body, no results, and arguments that end in begin, end, scratch";
-  }
-  for (auto [number, input] : llvm::enumerate(type.getInputs())) {
-    auto memory = dyn_cast<MemRefType>(input);
-    bool address = memory && memory.hasStaticShape() && memory.getLayout().isIdentity();
-    bool last = number + 1 == type.getNumInputs();
-    bool symbol = number + kTrailingArguments >= type.getNumInputs() && !last;
-    if ((last && !address) || (symbol && !input.isIndex()) || (!address && !input.isIndex())) {
-      return kernel.emitError() << "kernel '" << kernel.getName() << "': argument " << number
-                                << " has type " << input << ", expected "
-                                << (last     ? "a memref"
-                                    : symbol ? "index"
-                                             : "index or memref")
-                                << " (static shape, identity layout)";
-    }
-  }
-  return success();
-}
 
 /// The order that X86-KERNELS measured: vectors before memory, memory before arithmetic, calls
 /// last.
@@ -117,7 +89,7 @@ void addWrapper(llvm::Module &module, llvm::Function &body, llvm::StringRef name
 
 std::unique_ptr<llvm::Module> lowerKernel(func::FuncOp kernel, const X86Tier &tier,
                                           llvm::LLVMContext &context) {
-  if (failed(checkSignature(kernel))) {
+  if (failed(checkKernelForm(kernel))) {
     return nullptr;
   }
   OwningOpRef<ModuleOp> module = ModuleOp::create(kernel.getLoc());

@@ -30,7 +30,7 @@ public:
   TargetCapabilities getCapabilities() const override {
     TargetCapabilities out;
     out.vectorBits = tier.lanes * 32;
-    out.nativeBf16Dot = tier.bf16Dot && !tier.emulate;
+    out.nativeBf16Dot = out.roundsToBf16 = tier.bf16Dot && !tier.emulate;
     out.f32FlopsPerCycle = 32;
     out.bf16FlopsPerCycle = out.nativeBf16Dot ? 64 : 32;
     return out;

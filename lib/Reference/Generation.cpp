@@ -14,10 +14,10 @@ namespace {
 
 class Generator {
 public:
-  Generator(Interpreter &interpreter, const std::vector<SequenceFeed> &prompts,
+  Generator(Interpreter &model, Interpreter *mtp, const std::vector<SequenceFeed> &prompts,
             const GenerationOptions &options)
-      : session(interpreter, int64_t(prompts.size())), prompts(prompts), options(options),
-        results(prompts.size()), next(prompts.size()) {}
+      : session(model, mtp, int64_t(prompts.size())), prompts(prompts), options(options),
+        hasMtp(mtp != nullptr), results(prompts.size()), next(prompts.size()) {}
 
   mlir::FailureOr<std::vector<GeneratedSequence>> run() {
     if (failed(feedPrompts()) || failed(feedGenerated())) {
@@ -106,7 +106,23 @@ private:
         takeRow(s, int64_t(into.fed.size()) - rows + i, *result->logits, row);
       }
     }
+    if (hasMtp && options.keepLogits && session.mtpResult().logits) {
+      takeMtpRows(*session.mtpResult().logits);
+    }
     return mlir::success();
+  }
+
+  void takeMtpRows(const Tensor &logits) {
+    int64_t row = 0;
+    for (size_t s = 0; s < results.size(); ++s) {
+      int64_t begin = session.mtpBegin(int64_t(s)), rows = session.mtpRows(int64_t(s));
+      for (int64_t i = 0; i < rows; ++i, ++row) {
+        if (begin + i >= options.logitsFrom) {
+          std::vector<float> &into = results[s].mtpLogits;
+          into.insert(into.end(), logits.row(row), logits.row(row) + logits.dim(1));
+        }
+      }
+    }
   }
 
   /// `place`: which token of the sequence the row of logits follows.
@@ -132,6 +148,7 @@ private:
   Session session;
   const std::vector<SequenceFeed> &prompts;
   const GenerationOptions &options;
+  bool hasMtp;
   std::vector<GeneratedSequence> results;
   /// The greedy choice after each sequence's last row.
   std::vector<int32_t> next;
@@ -139,10 +156,10 @@ private:
 
 } // namespace
 
-mlir::FailureOr<std::vector<GeneratedSequence>> generate(Interpreter &interpreter,
+mlir::FailureOr<std::vector<GeneratedSequence>> generate(Interpreter &model, Interpreter *mtp,
                                                          const std::vector<SequenceFeed> &prompts,
                                                          const GenerationOptions &options) {
-  return Generator(interpreter, prompts, options).run();
+  return Generator(model, mtp, prompts, options).run();
 }
 
 } // namespace dsv2

@@ -20,7 +20,8 @@ struct GenerationOptions {
   std::vector<uint64_t> generate;
   /// Ids that end a sequence.
   std::vector<int64_t> eos;
-  /// Keep the logits of the fed tokens from this one on.
+  /// Keep the logits of the fed tokens from this one on, and those of the block of
+  /// multi-token prediction where it runs.
   bool keepLogits = false;
   int64_t logitsFrom = 0;
   /// Sum the negative log-likelihood of every fed token but the first.
@@ -33,12 +34,14 @@ struct GeneratedSequence {
   std::vector<int64_t> positions; ///< of the fed tokens
   std::vector<int32_t> generated; ///< the token that ended it included
   std::vector<float> logits;      ///< [kept rows, vocab]
+  std::vector<float> mtpLogits;   ///< the same, row t after tokens t and t + 1
   double negativeLogLikelihood = 0;
   int64_t scored = 0; ///< tokens in that sum
 };
 
-/// Runs `prompts`; empty positions mean 0, 1, ... Emits an error on failure.
-mlir::FailureOr<std::vector<GeneratedSequence>> generate(Interpreter &interpreter,
+/// Runs `prompts`; empty positions mean 0, 1, ... `mtp` runs the block of
+/// multi-token prediction on the same tokens, or is null. Emits an error on failure.
+mlir::FailureOr<std::vector<GeneratedSequence>> generate(Interpreter &model, Interpreter *mtp,
                                                          const std::vector<SequenceFeed> &prompts,
                                                          const GenerationOptions &options);
 

@@ -146,12 +146,17 @@ static std::optional<Error> planSequences(const TokensOptions &tokens, const Mod
 static std::optional<Error> writeLogits(const TokensOptions &tokens, int64_t vocab,
                                         const std::vector<GeneratedSequence> &results) {
   std::vector<TensorToWrite> tensors;
-  for (size_t s = 0; s < results.size(); ++s) {
-    uint64_t rows = results[s].logits.size() / uint64_t(vocab);
-    tensors.push_back({sequenceTensorName("logits", s),
+  auto addRows = [&](std::string_view name, size_t sequence, const std::vector<float> &rows) {
+    tensors.push_back({sequenceTensorName(name, sequence),
                        DType::F32,
-                       {rows, uint64_t(vocab)},
-                       results[s].logits.data()});
+                       {rows.size() / uint64_t(vocab), uint64_t(vocab)},
+                       rows.data()});
+  };
+  for (size_t s = 0; s < results.size(); ++s) {
+    addRows("logits", s, results[s].logits);
+    if (tokens.mtp) {
+      addRows("mtp_logits", s, results[s].mtpLogits);
+    }
   }
   return writeSafetensors(tokens.logits, tensors);
 }
@@ -185,6 +190,19 @@ static int runModule(mlir::ModuleOp module, const TokensOptions &tokens) {
   if (failed(step)) {
     return 1;
   }
+  mlir::func::FuncOp mtpFunction;
+  if (tokens.mtp) {
+    mlir::FailureOr<mlir::func::FuncOp> found = findMtpFunction(*step);
+    if (failed(found)) {
+      return 1;
+    }
+    if (!*found) {
+      return report(Error(ErrorKind::Mismatch,
+                          "--mtp: the module has no func.func @mtp, the block of multi-token "
+                          "prediction"));
+    }
+    mtpFunction = *found;
+  }
   Expected<Checkpoint> checkpoint = Checkpoint::open(tokens.weights, WeightData::Required);
   if (!checkpoint) {
     return report(checkpoint.error());
@@ -207,10 +225,10 @@ static int runModule(mlir::ModuleOp module, const TokensOptions &tokens) {
   CheckpointWeights weights(std::move(*checkpoint));
   InterpreterOptions how;
   how.round = tokens.round;
-  Interpreter interpreter(*step, weights, how);
+  Interpreter model(*step, weights, how), mtp(mtpFunction, weights, how);
   RoutingLog recorded, replayed;
   if (!tokens.recordRouting.empty()) {
-    interpreter.recordRouting = &recorded;
+    model.recordRouting = mtp.recordRouting = &recorded;
   }
   if (!tokens.replayRouting.empty()) {
     Expected<RoutingLog> log = RoutingLog::read(tokens.replayRouting);
@@ -218,9 +236,10 @@ static int runModule(mlir::ModuleOp module, const TokensOptions &tokens) {
       return report(log.error());
     }
     replayed = std::move(*log);
-    interpreter.replayRouting = &replayed;
+    model.replayRouting = mtp.replayRouting = &replayed;
   }
-  mlir::FailureOr<std::vector<GeneratedSequence>> results = generate(interpreter, prompts, options);
+  mlir::FailureOr<std::vector<GeneratedSequence>> results =
+      generate(model, tokens.mtp ? &mtp : nullptr, prompts, options);
   if (failed(results)) {
     return 1;
   }

@@ -21,14 +21,17 @@ using mlir::success;
 // Finding the function
 //===----------------------------------------------------------------------===//
 
-/// `@step` of one module, else its only function with a body, else null.
+static constexpr llvm::StringLiteral mtpName = "mtp";
+
+/// `@step` of one module, else its only function with a body beside `@mtp`, else
+/// null.
 static mlir::func::FuncOp stepOf(mlir::ModuleOp module) {
   if (auto step = module.lookupSymbol<mlir::func::FuncOp>("step")) {
     return step;
   }
   mlir::func::FuncOp only;
   for (auto function : module.getOps<mlir::func::FuncOp>()) {
-    if (function.isDeclaration()) {
+    if (function.isDeclaration() || function.getSymName() == mtpName) {
       continue;
     }
     if (only) {
@@ -78,34 +81,67 @@ FailureOr<mlir::func::FuncOp> findStepFunction(mlir::ModuleOp module, llvm::Stri
   return step;
 }
 
+FailureOr<mlir::func::FuncOp> findMtpFunction(mlir::func::FuncOp step) {
+  auto module = step->getParentOfType<mlir::ModuleOp>();
+  auto mtp = module.lookupSymbol<mlir::func::FuncOp>(mtpName);
+  if (!mtp || mtp.isDeclaration()) {
+    return mlir::func::FuncOp();
+  }
+  mlir::FunctionType type = mtp.getFunctionType();
+  bool takes = type.getNumInputs() == 4 && mlir::isa<mlir::RankedTensorType>(type.getInput(0)) &&
+               mlir::isa<mlir::RankedTensorType>(type.getInput(1)) &&
+               mlir::isa<ir::BatchType>(type.getInput(2)) &&
+               mlir::isa<ir::CacheType>(type.getInput(3));
+  bool gives = type.getNumResults() == 3 && mlir::isa<mlir::RankedTensorType>(type.getResult(0)) &&
+               mlir::isa<mlir::RankedTensorType>(type.getResult(1));
+  if (!takes || !gives) {
+    mlir::emitError(mtp.getLoc(),
+                    "a multi-token-prediction block takes (tokens, hidden, !dsv2.batch, "
+                    "!dsv2.cache) and returns (logits, hidden, cache), got ")
+        << type;
+    return failure();
+  }
+  return mtp;
+}
+
 //===----------------------------------------------------------------------===//
 // Running
 //===----------------------------------------------------------------------===//
 
-Interpreter::Interpreter(mlir::func::FuncOp step, WeightProvider &weights,
+Interpreter::Interpreter(mlir::func::FuncOp function, WeightProvider &weights,
                          InterpreterOptions options)
-    : function(step), provider(weights), options(options) {}
+    : function(function), provider(weights), options(options) {}
 
-LatentCache Interpreter::makeCache(int64_t sequences) const {
-  mlir::func::FuncOp step = function;
-  auto type = mlir::cast<ir::CacheType>(step.getFunctionType().getInput(2));
+Cache Interpreter::makeCache(int64_t sequences) const {
+  mlir::func::FuncOp taker = function;
+  auto type = mlir::cast<ir::CacheType>(taker.getFunctionType().getInputs().back());
   Rounding element = Rounding::None;
   if (options.round) {
     element = type.getElementType().isBF16() ? Rounding::BF16 : Rounding::F32;
   }
-  return LatentCache(type.getLayers(), sequences, type.getWidths()[0], type.getWidths()[1],
-                     element);
+  return Cache(type.getLayers(), sequences, type.getWidths().vec(), element);
 }
 
-FailureOr<StepResult> Interpreter::run(const IntTensor &tokens, const Step &step,
-                                       LatentCache &cache) {
+FailureOr<StepResult> Interpreter::run(const IntTensor &tokens, const Step &step, Cache &cache) {
+  return runFunction({std::make_shared<const IntTensor>(tokens), &step, &cache}, step);
+}
+
+FailureOr<StepResult> Interpreter::runMtp(const IntTensor &tokens, const Tensor &hidden,
+                                          const Step &step, Cache &cache) {
+  return runFunction({std::make_shared<const IntTensor>(tokens),
+                      std::make_shared<const Tensor>(hidden), &step, &cache},
+                     step);
+}
+
+FailureOr<StepResult> Interpreter::runFunction(std::vector<InterpreterValue> arguments,
+                                               const Step &step) {
   currentStep = &step;
   currentLayer = -1;
   mlir::Block &body = function.getBody().front();
   Frame frame;
-  frame.values[body.getArgument(0)] = std::make_shared<const IntTensor>(tokens);
-  frame.values[body.getArgument(1)] = &step;
-  frame.values[body.getArgument(2)] = &cache;
+  for (auto [argument, value] : llvm::zip_equal(body.getArguments(), arguments)) {
+    frame.values[argument] = std::move(value);
+  }
   if (failed(runBlock(body, frame))) {
     return failure();
   }

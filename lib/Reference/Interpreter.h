@@ -27,7 +27,7 @@ namespace dsv2 {
 using TensorRef = std::shared_ptr<const Tensor>;
 using IntTensorRef = std::shared_ptr<const IntTensor>;
 using InterpreterValue =
-    std::variant<std::monostate, TensorRef, IntTensorRef, int64_t, LatentCache *, const Step *>;
+    std::variant<std::monostate, TensorRef, IntTensorRef, int64_t, Cache *, const Step *>;
 
 struct InterpreterOptions {
   /// Apply the roundings that the IR states (`dsv2.cast`, `inner`, the cache's
@@ -37,7 +37,7 @@ struct InterpreterOptions {
   uint64_t weightBytes = uint64_t(3) << 30;
 };
 
-/// What a step returns.
+/// What a step returns, of the model or of its multi-token-prediction block.
 struct StepResult {
   TensorRef logits; ///< [wanted rows, vocab]
   TensorRef hidden; ///< [T, H], after the final norm
@@ -49,17 +49,27 @@ struct StepResult {
 mlir::FailureOr<mlir::func::FuncOp> findStepFunction(mlir::ModuleOp module,
                                                      llvm::StringRef tier = "");
 
+/// `@mtp` beside `step`, the multi-token-prediction block; null if there is none.
+/// Emits an error if its type is not that of such a block.
+mlir::FailureOr<mlir::func::FuncOp> findMtpFunction(mlir::func::FuncOp step);
+
 class Interpreter {
 public:
-  /// `step` must stay alive and unchanged while the interpreter is used.
-  Interpreter(mlir::func::FuncOp step, WeightProvider &weights, InterpreterOptions options = {});
+  /// `function`, `@step` or `@mtp`, must stay alive and unchanged while the
+  /// interpreter is used.
+  Interpreter(mlir::func::FuncOp function, WeightProvider &weights,
+              InterpreterOptions options = {});
 
-  /// An empty cache of the type that the step function takes.
-  LatentCache makeCache(int64_t sequences) const;
+  /// An empty cache of the type that the function takes.
+  Cache makeCache(int64_t sequences) const;
 
   /// Runs one step: `tokens` [T] for the rows of `step`. Appends to `cache`. Emits
   /// an error at the op that could not be run.
-  mlir::FailureOr<StepResult> run(const IntTensor &tokens, const Step &step, LatentCache &cache);
+  mlir::FailureOr<StepResult> run(const IntTensor &tokens, const Step &step, Cache &cache);
+  /// The same of `@mtp`: row t of `step` is that of a token, `hidden` [T, H] holds
+  /// the model's state after it, and `tokens` the token that follows it.
+  mlir::FailureOr<StepResult> runMtp(const IntTensor &tokens, const Tensor &hidden,
+                                     const Step &step, Cache &cache);
 
   /// Called with every value that an op of the step function computes, and with
   /// the values that each layer hands on (the op is then `dsv2.layers`). `layer` is
@@ -78,6 +88,9 @@ private:
     llvm::DenseMap<mlir::Value, InterpreterValue> values;
   };
 
+  /// Runs the function: values for its arguments, in order.
+  mlir::FailureOr<StepResult> runFunction(std::vector<InterpreterValue> arguments,
+                                          const Step &step);
   mlir::LogicalResult runBlock(mlir::Block &block, Frame &frame);
   mlir::LogicalResult runOp(mlir::Operation &op, Frame &frame);
   mlir::LogicalResult runLayers(mlir::Operation &op, Frame &frame);

@@ -126,8 +126,9 @@ LogicalResult OpRunner::runAttention() {
             rope(tensor(ropeOp.getX()), ropeSpec(ropeOp.getRope()), step(ropeOp.getBatch())));
       })
       .Case([&](ir::CacheAppendOp append) {
-        LatentCache &into = cache(append.getCache());
-        into.append(index(append.getLayer()), tensor(append.getLatent()), tensor(append.getKRope()),
+        Cache &into = cache(append.getCache());
+        into.append(index(append.getLayer()),
+                    {&tensor(append.getLatent()), &tensor(append.getKRope())},
                     step(append.getBatch()));
         return set(0, &into);
       })
@@ -138,22 +139,24 @@ LogicalResult OpRunner::runAttention() {
       })
       .Case([&](ir::AttentionOp attend) {
         AttentionSpec spec{attend.getScale().getValue(), rounding(attend.getInner())};
-        return set(attention(tensor(attend.getQNope()), tensor(attend.getQRope()),
-                             tensor(attend.getKNope()), tensor(attend.getKRope()),
-                             tensor(attend.getV()), spec, step(attend.getBatch())));
+        return set(attention(tensor(attend.getQNope()), &tensor(attend.getQRope()),
+                             tensor(attend.getKNope()), &tensor(attend.getKRope()),
+                             tensor(attend.getV()), spec, step(attend.getBatch()))
+                       .values);
       })
       .Case([&](ir::LatentAttentionOp attend) {
         AttentionSpec spec{attend.getScale().getValue(), rounding(attend.getInner())};
         return set(latentAttention(tensor(attend.getQLatent()), tensor(attend.getQRope()),
                                    cache(attend.getCache()), index(attend.getLayer()), spec,
-                                   step(attend.getBatch())));
+                                   step(attend.getBatch()))
+                       .values);
       });
 }
 
 LogicalResult OpRunner::runExperts() {
   auto runMlp = [&](auto mlpOp) {
     return set(mlp(tensor(mlpOp.getX()), tensor(mlpOp.getGate()), tensor(mlpOp.getUp()),
-                   tensor(mlpOp.getDown()), rounding(mlpOp.getInner())));
+                   tensor(mlpOp.getDown()), {rounding(mlpOp.getInner())}));
   };
   return llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
       .Case([&](ir::GateOp gateOp) { return runGate(gateOp); })
@@ -163,13 +166,13 @@ LogicalResult OpRunner::runExperts() {
         return set(routedExperts(tensor(routed.getX()), tensor(routed.getWeights()),
                                  ids(routed.getIds()), tensor(routed.getGate()),
                                  tensor(routed.getUp()), tensor(routed.getDown()),
-                                 rounding(routed.getInner())));
+                                 {rounding(routed.getInner())}));
       })
       .Case([&](ir::FusedExpertsOp fused) {
         return set(fusedExperts(tensor(fused.getX()), tensor(fused.getWeights()),
                                 ids(fused.getIds()), tensor(fused.getGateUp()),
                                 tensor(fused.getDown()), int64_t(fused.getShared()),
-                                rounding(fused.getInner())));
+                                {rounding(fused.getInner())}));
       });
 }
 

@@ -37,7 +37,7 @@ private:
   const IntTensor &ids(mlir::Value of) const { return **std::get_if<IntTensorRef>(&value(of)); }
   int64_t index(mlir::Value of) const { return *std::get_if<int64_t>(&value(of)); }
   const Step &step(mlir::Value of) const { return **std::get_if<const Step *>(&value(of)); }
-  LatentCache &cache(mlir::Value of) const { return **std::get_if<LatentCache *>(&value(of)); }
+  Cache &cache(mlir::Value of) const { return **std::get_if<Cache *>(&value(of)); }
 
   /// The rounding that a stated type means under the options.
   Rounding rounding(mlir::Type type) const;

@@ -36,8 +36,8 @@ mlir::FailureOr<SemanticsCheckOptions> parseSemanticsCheckOptions(llvm::StringRe
 /// One line for each sub-option, for help texts.
 extern const char *const semanticsCheckHelp;
 
-/// Adds the check to `manager`, whose passes must all be there already. A pass that
-/// moved a result gives an error at the op, and the pipeline fails at its end.
+/// Adds the check of `@step` and, beside it, `@mtp` to `manager`, whose passes must all be there
+/// already. A pass that moved a result gives an error at the op, and the pipeline fails at its end.
 /// Modules past the `model` stage are not checked.
 void checkSemantics(mlir::PassManager &manager, const SemanticsCheckOptions &options);
 

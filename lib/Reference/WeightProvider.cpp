@@ -5,8 +5,6 @@
 //===----------------------------------------------------------------------===//
 #include "lib/Reference/WeightProvider.h"
 
-#include "lib/Reference/Ops/Rounding.h"
-
 #include <cmath>
 #include <cstring>
 
@@ -68,14 +66,39 @@ Expected<Tensor> CheckpointWeights::load(const std::string &name, const std::vec
     error = readAs<uint16_t>(checkpoint, *tensor, widen, result.values);
   } else if (dtype == DType::F16) {
     error = readAs<uint16_t>(checkpoint, *tensor, halfToDouble, result.values);
+  } else if (dtype == DType::F8E4M3) {
+    error = readAs<uint8_t>(checkpoint, *tensor, decodeF8E4M3FN, result.values);
+  } else if (dtype == DType::I8) {
+    error = readAs<int8_t>(checkpoint, *tensor, [](int8_t x) { return double(x); }, result.values);
   } else {
-    error = Error(ErrorKind::Unsupported, checkpoint.fileOf(*tensor), ": tensor ", quote(name),
-                  " is ", describeTensor(dtype, wanted), ", expected F32, F16 or BF16");
+    error =
+        Error(ErrorKind::Unsupported, checkpoint.fileOf(*tensor), ": tensor ", quote(name), " is ",
+              describeTensor(dtype, wanted), ", expected F32, F16, BF16, F8_E4M3 or I8");
   }
   if (error) {
     return std::move(*error);
   }
   return result;
+}
+
+Expected<Tensor> CheckpointWeights::loadScaled(const std::string &name,
+                                               const std::vector<int64_t> &shape,
+                                               const ScaledSource &source) {
+  if (source.stored == StoredType::I4) {
+    return Error(ErrorKind::Unsupported, checkpoint.directory(), ": tensor ", quote(name),
+                 ": checkpoints hold no packed i4, expected f8E4M3FN or i8");
+  }
+  DType stored = source.stored == StoredType::I8 ? DType::I8 : DType::F8E4M3;
+  Expected<Tensor> numbers = load(name, shape, stored);
+  if (!numbers) {
+    return numbers;
+  }
+  Expected<Tensor> scales = load(source.scales, source.blocks.shapeOf(shape), source.scaleType);
+  if (!scales) {
+    return scales;
+  }
+  multiplyByScales(*numbers, *scales, source.blocks);
+  return numbers;
 }
 
 uint64_t RandomBits::next() {
@@ -93,15 +116,35 @@ Expected<Tensor> RandomWeights::load(const std::string &name, const std::vector<
     hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   }
   RandomBits bits(hash ^ RandomBits(seed).next());
+  constexpr std::string_view bias = "bias";
   bool isVector = shape.size() == 1;
-  double center = isVector ? 1.0 : 0.0;
+  bool isBias = isVector && name.size() >= bias.size() &&
+                name.compare(name.size() - bias.size(), bias.size(), bias) == 0;
+  double center = isBias ? -0.4 : isVector ? 1.0 : 0.0;
   // A uniform variable on [-h, h] has the standard deviation h / sqrt(3).
-  double half = isVector ? 0.3 : 1.5 * std::sqrt(3.0 / double(shape.empty() ? 1 : shape.back()));
+  double half = isBias     ? 0.6
+                : isVector ? 0.3
+                           : 1.5 * std::sqrt(3.0 / double(shape.empty() ? 1 : shape.back()));
   Tensor result(shape);
   for (double &value : result.values) {
     value = roundTo(center + half * (2 * bits.uniform() - 1), Rounding::BF16);
   }
   return result;
+}
+
+/// The rounding to a scale's type.
+static Rounding roundingOf(DType type) {
+  return type == DType::BF16 ? Rounding::BF16 : type == DType::F16 ? Rounding::F16 : Rounding::F32;
+}
+
+Expected<Tensor> RandomWeights::loadScaled(const std::string &name,
+                                           const std::vector<int64_t> &shape,
+                                           const ScaledSource &source) {
+  Expected<Tensor> exact = load(name, shape, DType::F32);
+  if (!exact) {
+    return exact;
+  }
+  return quantize(*exact, source.stored, source.blocks, roundingOf(source.scaleType));
 }
 
 } // namespace dsv2

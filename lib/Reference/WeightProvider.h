@@ -9,9 +9,17 @@
 #define DSV2_LIB_REFERENCE_WEIGHTPROVIDER_H
 
 #include "lib/Checkpoint/Checkpoint.h"
-#include "lib/Reference/Ops/Tensor.h"
+#include "lib/Reference/Ops/Quantization.h"
 
 namespace dsv2 {
+
+/// Narrow numbers and, in another tensor, the scales of their blocks.
+struct ScaledSource {
+  StoredType stored = StoredType::F8E4M3FN;
+  ScaleBlocks blocks;
+  std::string scales; ///< the name of the tensor of scales
+  DType scaleType = DType::F32;
+};
 
 class WeightProvider {
 public:
@@ -19,28 +27,38 @@ public:
   /// The tensor called `name`, which must have this shape and dtype.
   virtual Expected<Tensor> load(const std::string &name, const std::vector<int64_t> &shape,
                                 DType dtype) = 0;
+  /// Each element of the scaled tensor called `name`, times its block's scale. The
+  /// numbers must have this shape [M, N], the scales that of the blocks.
+  virtual Expected<Tensor> loadScaled(const std::string &name, const std::vector<int64_t> &shape,
+                                      const ScaledSource &source) = 0;
 };
 
-/// Reads F32, F16 and BF16 tensors of a model directory.
+/// Reads F32, F16, BF16, F8_E4M3 and I8 tensors of a model directory.
 class CheckpointWeights : public WeightProvider {
 public:
   explicit CheckpointWeights(Checkpoint checkpoint) : checkpoint(std::move(checkpoint)) {}
   Expected<Tensor> load(const std::string &name, const std::vector<int64_t> &shape,
                         DType dtype) override;
+  Expected<Tensor> loadScaled(const std::string &name, const std::vector<int64_t> &shape,
+                              const ScaledSource &source) override;
 
 private:
   Checkpoint checkpoint;
 };
 
-/// Random weights that depend on seed and name only: 1 +- 0.3 for vectors (norms),
-/// else uniform with standard deviation 1.5 / sqrt(K), K the last extent. With
-/// that, attention, routing and logits of a random model are diverse. Values are
-/// representable in bf16.
+/// Random weights that depend on seed and name only: in [-1, 0.2] where the name ends
+/// with "bias" (so that many corrected choices of a gate are negative), 1 +- 0.3 for
+/// other vectors (norms), else uniform with standard deviation 1.5 / sqrt(K), K the
+/// last extent. With that, attention, routing and logits of a random model are
+/// diverse. Values are representable in bf16; those of scaled weights are then
+/// rounded to their type.
 class RandomWeights : public WeightProvider {
 public:
   explicit RandomWeights(uint64_t seed) : seed(seed) {}
   Expected<Tensor> load(const std::string &name, const std::vector<int64_t> &shape,
                         DType dtype) override;
+  Expected<Tensor> loadScaled(const std::string &name, const std::vector<int64_t> &shape,
+                              const ScaledSource &source) override;
 
 private:
   uint64_t seed;

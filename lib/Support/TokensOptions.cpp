@@ -91,6 +91,8 @@ Expected<bool> parseTokensFlag(FlagReader &flags, TokensOptions &options) {
     store.flag(options.perplexity);
   } else if (name == "--round") {
     store.flag(options.round);
+  } else if (name == "--mtp") {
+    store.flag(options.mtp);
   } else if (name == "--ignore-eos") {
     store.flag(options.ignoreEos);
   } else if (name == "--print-ids") {
@@ -126,6 +128,9 @@ std::optional<Error> checkTokensOptions(const TokensOptions &options) {
   if (options.logitsFrom > 0 && options.logits.empty()) {
     return Error(ErrorKind::Usage, "--logits-from ", options.logitsFrom, " without --logits");
   }
+  if (options.mtp && options.logits.empty()) {
+    return Error(ErrorKind::Usage, "--mtp without --logits: its logits would go nowhere");
+  }
   return std::nullopt;
 }
 
@@ -147,7 +152,9 @@ std::string tokensHelp(bool interpreter) {
           "  --print-ids            generated ids only, a line for each sequence\n"
           "  --tier NAME            the variant to run\n";
   if (interpreter) {
-    help += "  --round                apply the roundings that the IR states\n";
+    help += "  --round                apply the roundings that the IR states\n"
+            "  --mtp                  also run the block of multi-token prediction: mtp_logits\n"
+            "                         [tokens - 1, vocab] in the file of --logits\n";
   }
   help += "  --record-routing FILE  write the chosen experts of every layer\n"
           "  --replay-routing FILE  take those instead of the gate's choice\n";

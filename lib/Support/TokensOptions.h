@@ -39,6 +39,8 @@ struct TokensOptions {
   std::optional<uint64_t> generate;
   bool perplexity = false;
   bool round = false;
+  /// `--mtp`: also run the block of multi-token prediction on the fed tokens.
+  bool mtp = false;
   bool ignoreEos = false;
   bool printIds = false;
   /// `--chunk N`; 0: the whole prompt in one step.
@@ -65,10 +67,11 @@ Expected<bool> parseTokensFlag(FlagReader &flags, TokensOptions &options);
 std::optional<Error> checkTokensOptions(const TokensOptions &options);
 
 /// The flags as lines of a help text. `interpreter` leaves out `--prompt` and
-/// adds `--round` and `--record-routing`.
+/// adds `--round` and `--mtp`.
 std::string tokensHelp(bool interpreter);
 
-/// The name of a tensor in a file of logits: "logits", "logits.1", ...
+/// The name of a tensor in a file of logits: "logits", "logits.1", ..., and of the
+/// block of multi-token prediction "mtp_logits", "mtp_logits.1", ...
 std::string sequenceTensorName(std::string_view base, uint64_t sequence);
 
 /// The name of a tensor in a routing file, integers [T, top_k]: the checkpoint's

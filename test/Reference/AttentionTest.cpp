@@ -28,22 +28,24 @@ struct Inputs {
         c(selectRows(all.c, rows)), kRope(selectRows(all.kRope, rows)) {}
 };
 
-LatentCache emptyCache(int64_t sequences) {
-  return LatentCache(1, sequences, latent, ropeWidth, Rounding::None);
+Cache emptyCache(int64_t sequences) {
+  return Cache(1, sequences, {latent, ropeWidth}, Rounding::None);
 }
 
-Tensor naive(const Inputs &in, const Tensor &kvB, LatentCache &cache, const Step &step) {
-  cache.append(0, in.c, in.kRope, step);
+Tensor naive(const Inputs &in, const Tensor &kvB, Cache &cache, const Step &step) {
+  cache.append(0, {&in.c, &in.kRope}, step);
   std::vector<Tensor> kv = decompress(cache, 0, kvB, heads, nope, step);
-  return attention(in.qNope, in.qRope, kv[0], kv[1], kv[2], {0.3}, step);
+  return attention(in.qNope, &in.qRope, kv[0], &kv[1], kv[2], {0.3}, step).values;
 }
 
 TEST(Attention, ByHand) {
   // One head of width 1 without rope: scores 0 and ln 3 give weights 1/4 and 3/4.
-  LatentCache cache(1, 1, 1, 0, Rounding::None);
+  Cache cache(1, 1, {1, 0}, Rounding::None);
   Step step = makeStep({2});
-  cache.append(0, Tensor({2, 1}, {0, std::log(3.0)}), Tensor({2, 0}), step);
-  Tensor y = latentAttention(Tensor({2, 1, 1}, {1, 2}), Tensor({2, 1, 0}), cache, 0, {0.5}, step);
+  Tensor latents({2, 1}, {0, std::log(3.0)}), none({2, 0});
+  cache.append(0, {&latents, &none}, step);
+  Tensor y =
+      latentAttention(Tensor({2, 1, 1}, {1, 2}), Tensor({2, 1, 0}), cache, 0, {0.5}, step).values;
   EXPECT_EQ(y.values[0], 0.0) << "the first token sees itself only";
   EXPECT_NEAR(y.values[1], 0.75 * std::log(3.0), 1e-15);
 }
@@ -52,25 +54,25 @@ TEST(Attention, AbsorbedFormGivesTheSame) {
   Inputs in(7, 10);
   Tensor kvB = randomTensor({heads * (nope + value), latent}, 20);
   Step step = makeStep({4, 3});
-  LatentCache cache = emptyCache(2);
+  Cache cache = emptyCache(2);
   Tensor expected = naive(in, kvB, cache, step);
 
   Tensor perHead = reshape(kvB, {heads, nope + value, latent});
   Tensor uk =
       transpose(extractSlice(perHead, {0, 0, 0}, {heads, nope, latent}, {1, 1, 1}), {0, 2, 1});
   Tensor uv = extractSlice(perHead, {0, nope, 0}, {heads, value, latent}, {1, 1, 1});
-  Tensor o = latentAttention(headLinear(in.qNope, uk), in.qRope, cache, 0, {0.3}, step);
+  Tensor o = latentAttention(headLinear(in.qNope, uk), in.qRope, cache, 0, {0.3}, step).values;
   expectNear(headLinear(o, uv).values, expected.values, 1e-14);
 }
 
 TEST(Attention, ChunksAndBatchesChangeNothing) {
   Inputs in(7, 10);
   Tensor kvB = randomTensor({heads * (nope + value), latent}, 20);
-  LatentCache together = emptyCache(2);
+  Cache together = emptyCache(2);
   Tensor both = naive(in, kvB, together, makeStep({4, 3}));
 
   // The second sequence alone, in chunks of two and one.
-  LatentCache alone = emptyCache(1);
+  Cache alone = emptyCache(1);
   Tensor first = naive(Inputs(in, {4, 5}), kvB, alone, makeStep({2}));
   Tensor second = naive(Inputs(in, {6}), kvB, alone, makeStep({1}, {2}));
   for (int64_t i = 0; i < 2; ++i) {
@@ -83,7 +85,7 @@ TEST(Attention, LaterTokensAreInvisible) {
   Inputs in(5, 30), changed = in;
   Tensor kvB = randomTensor({heads * (nope + value), latent}, 20);
   changed.c.row(3)[0] += 1.0;
-  LatentCache a = emptyCache(1), b = emptyCache(1);
+  Cache a = emptyCache(1), b = emptyCache(1);
   Tensor x = naive(in, kvB, a, makeStep({5})), y = naive(changed, kvB, b, makeStep({5}));
   int64_t width = heads * value;
   EXPECT_TRUE(std::equal(x.row(0), x.row(3), y.row(0)));
@@ -92,17 +94,19 @@ TEST(Attention, LaterTokensAreInvisible) {
 }
 
 TEST(Attention, RoundsProbabilitiesAndCacheWhenAsked) {
-  LatentCache cache(1, 1, 1, 1, Rounding::BF16);
+  Cache cache(1, 1, {1, 1}, Rounding::BF16);
   Step step = makeStep({1});
-  cache.append(0, Tensor({1, 1}, {1.0 + 0x1p-9}), Tensor({1, 1}, {1.0 + 3 * 0x1p-9}), step);
-  EXPECT_EQ(cache.latentRow(0, 0, 0)[0], 1.0);
-  EXPECT_EQ(cache.ropeRow(0, 0, 0)[0], 1.0 + 0x1p-7);
+  Tensor c({1, 1}, {1.0 + 0x1p-9}), key({1, 1}, {1.0 + 3 * 0x1p-9});
+  cache.append(0, {&c, &key}, step);
+  EXPECT_EQ(cache.row(0, 0, 0, 0)[0], 1.0);
+  EXPECT_EQ(cache.row(0, 1, 0, 0)[0], 1.0 + 0x1p-7);
 
-  LatentCache exact(1, 1, 1, 0, Rounding::None);
+  Cache exact(1, 1, {1, 0}, Rounding::None);
   Step two = makeStep({2});
-  exact.append(0, Tensor({2, 1}, {0, 1}), Tensor({2, 0}), two);
+  Tensor latents({2, 1}, {0, 1}), none({2, 0});
+  exact.append(0, {&latents, &none}, two);
   Tensor q({2, 1, 1}, {1, 1});
-  Tensor y = latentAttention(q, Tensor({2, 1, 0}), exact, 0, {1.0, Rounding::BF16}, two);
+  Tensor y = latentAttention(q, Tensor({2, 1, 0}), exact, 0, {1.0, Rounding::BF16}, two).values;
   double p = std::exp(1.0) / (1.0 + std::exp(1.0));
   EXPECT_EQ(y.values[1], roundTo(p, Rounding::BF16));
   EXPECT_NE(y.values[1], p);

@@ -21,7 +21,7 @@ TEST(Experts, MlpByHand) {
 TEST(Experts, InnerRoundingIsBeforeDown) {
   Tensor x({1, 1}, {1}), gate({1, 1}, {2}), up({1, 1}, {3}), down({1, 1}, {0.7});
   double act = 6 / (1 + std::exp(-2.0));
-  EXPECT_EQ(mlp(x, gate, up, down, Rounding::BF16).values[0], roundTo(act, Rounding::BF16) * 0.7);
+  EXPECT_EQ(mlp(x, gate, up, down, {Rounding::BF16}).values[0], roundTo(act, Rounding::BF16) * 0.7);
 }
 
 struct Weights {

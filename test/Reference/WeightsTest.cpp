@@ -28,16 +28,39 @@ TEST(Weights, NormsAreNearOne) {
   EXPECT_LT(*std::max_element(x.values.begin(), x.values.end()), 1.31);
 }
 
+TEST(Weights, BiasesAreMostlyNegative) {
+  Tensor x =
+      *RandomWeights(1).load("model.layers.1.mlp.gate.e_score_correction_bias", {256}, DType::F32);
+  EXPECT_LT(*std::min_element(x.values.begin(), x.values.end()), -0.9);
+  EXPECT_GT(*std::max_element(x.values.begin(), x.values.end()), 0.1);
+  EXPECT_LE(*std::max_element(x.values.begin(), x.values.end()), 0.201);
+}
+
+TEST(Weights, MadeUpScaledWeightsAreOfTheirType) {
+  RandomWeights weights(1);
+  Tensor exact = *weights.load("a.weight", {5, 7}, DType::F32);
+  ScaledSource source{StoredType::I8, {2, 0}, "a.weight_scale_inv", DType::F32};
+  EXPECT_EQ(weights.loadScaled("a.weight", {5, 7}, source)->values,
+            quantize(exact, StoredType::I8, {2, 0}, Rounding::F32).values);
+}
+
 TEST(Weights, ComeFromAModelDirectory) {
   std::string directory = testing::TempDir();
   ASSERT_FALSE(
       writeFileAtomically(directory + "/config.json", "{\"model_type\": \"deepseek_v2\"}"));
   std::vector<float> floats = {1.5f, -2.0f};
   std::vector<uint16_t> brains = {floatToBFloat16(0.1f)}, halves = {0x3555, 0x0001};
-  ASSERT_FALSE(
-      writeSafetensors(directory + "/model.safetensors", {{"a", DType::F32, {2}, floats.data()},
-                                                          {"b", DType::BF16, {1, 1}, brains.data()},
-                                                          {"c", DType::F16, {2}, halves.data()}}));
+  std::vector<uint8_t> bytes = {0x38, 0x39, 0xb8, 0x01, 0x7e, 0x00};
+  std::vector<int8_t> integers = {-127, 3};
+  std::vector<float> scales = {0.5f, 3.0f};
+  ASSERT_FALSE(writeSafetensors(directory + "/model.safetensors",
+                                {{"a", DType::F32, {2}, floats.data()},
+                                 {"b", DType::BF16, {1, 1}, brains.data()},
+                                 {"c", DType::F16, {2}, halves.data()},
+                                 {"d", DType::F8E4M3, {2, 3}, bytes.data()},
+                                 {"d_scale_inv", DType::F32, {1, 2}, scales.data()},
+                                 {"e", DType::I8, {2, 1}, integers.data()},
+                                 {"e_scale", DType::F32, {2, 1}, scales.data()}}));
   Expected<Checkpoint> checkpoint = Checkpoint::open(directory);
   ASSERT_TRUE(checkpoint) << checkpoint.error().message();
   CheckpointWeights weights(std::move(*checkpoint));
@@ -49,8 +72,23 @@ TEST(Weights, ComeFromAModelDirectory) {
   EXPECT_NE(wrongShape.find("tensor 'a' is F32 [2], but the module expects F32 [3]"),
             std::string::npos)
       << wrongShape;
-  EXPECT_NE(weights.load("d", {3}, DType::F32).error().message().find("no tensor 'd'"),
+  EXPECT_NE(weights.load("z", {3}, DType::F32).error().message().find("no tensor 'z'"),
             std::string::npos);
+
+  // Blocks of two columns, the last one narrow; then a scale for each row.
+  ScaledSource blocks{StoredType::F8E4M3FN, {128, 2}, "d_scale_inv", DType::F32};
+  EXPECT_EQ(weights.loadScaled("d", {2, 3}, blocks)->values,
+            (std::vector<double>{0.5, 0.5625, -3, 0x1p-10, 224, 0}));
+  ScaledSource rows{StoredType::I8, {1, 0}, "e_scale", DType::F32};
+  EXPECT_EQ(weights.loadScaled("e", {2, 1}, rows)->values, (std::vector<double>{-63.5, 9}));
+  rows.scales = "no_scale";
+  EXPECT_NE(weights.loadScaled("e", {2, 1}, rows).error().message().find("no tensor 'no_scale'"),
+            std::string::npos);
+  blocks.blocks.columns = 3;
+  std::string ragged = weights.loadScaled("d", {2, 3}, blocks).error().message();
+  EXPECT_NE(ragged.find("tensor 'd_scale_inv' is F32 [1, 2], but the module expects F32 [1, 1]"),
+            std::string::npos)
+      << ragged;
 }
 
 } // namespace

@@ -38,9 +38,9 @@ std::string errorOf(std::vector<std::string> arguments) {
 }
 
 TEST(TokensOptions, TakesBothSpellingsAndSeveralSequences) {
-  Expected<TokensOptions> options =
-      parse({"--weights", "dir", "--tokens=5,17,3", "--tokens", "1 2\n3,", "--prompt", "a=b",
-             "--generate=4", "--chunk", "2", "--round", "--print-ids"});
+  Expected<TokensOptions> options = parse(
+      {"--weights", "dir", "--tokens=5,17,3", "--tokens", "1 2\n3,", "--prompt", "a=b",
+       "--generate=4", "--chunk", "2", "--round", "--print-ids", "--mtp", "--logits", "file"});
   ASSERT_TRUE(options);
   EXPECT_EQ(options->weights, "dir");
   ASSERT_EQ(options->inputs.size(), 3u);
@@ -50,7 +50,7 @@ TEST(TokensOptions, TakesBothSpellingsAndSeveralSequences) {
   EXPECT_EQ(options->inputs[2].text, "a=b");
   EXPECT_EQ(options->generate, std::optional<uint64_t>(4));
   EXPECT_EQ(options->chunk, 2u);
-  EXPECT_TRUE(options->round && options->printIds && !options->perplexity);
+  EXPECT_TRUE(options->round && options->printIds && options->mtp && !options->perplexity);
 }
 
 TEST(TokensOptions, ReadsNumbersFromAFile) {

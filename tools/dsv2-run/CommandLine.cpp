@@ -211,6 +211,10 @@ std::optional<Error> Parser::check() const {
     return Error(ErrorKind::Usage, line.tokens.round ? "--round" : "--record-routing",
                  " is a flag of dsv2-interpret");
   }
+  if (line.tokens.mtp) {
+    return Error(ErrorKind::Unsupported, "--mtp: artifacts do not hold the block of multi-token "
+                                         "prediction (@mtp) yet; dsv2-interpret runs it");
+  }
   if (line.prepareOnly && (line.cacheDirectory.empty() || line.cacheDirectory == "none")) {
     return Error(ErrorKind::Usage, "--prepare-only without a cache directory keeps nothing");
   }

@@ -1,7 +1,10 @@
-//===- Cache.h - The latent cache in f64 ------------------------*- C++ -*-===//
+//===- Cache.h - The paged cache in f64 -------------------------*- C++ -*-===//
 //
-// For each layer and sequence the latent and the rotated key of every cached
-// token. Pages are the runtime's business: the oracle keeps plain rows.
+// What a model keeps of each token, layer and sequence, in parts: a latent and a
+// rotated key (MLA), or K and V (grouped queries). Tokens lie in pages as they do
+// in the runtime, only that pages are tiny and come in a shuffled order, so that
+// every ragged batch of a few tokens crosses several. A value that was never
+// stored is a NaN.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_REFERENCE_OPS_CACHE_H
@@ -13,47 +16,66 @@
 
 namespace dsv2 {
 
-class LatentCache {
+class Cache {
 public:
-  LatentCache() = default;
-  /// `element` is the rounding of a stored value.
-  LatentCache(int64_t layers, int64_t sequences, int64_t latentWidth, int64_t ropeWidth,
-              Rounding element);
+  /// Tokens of a page: divides none of the usual chunks.
+  static constexpr int64_t pageTokens = 5;
+
+  Cache() = default;
+  /// `widths` of the parts; `element` is the rounding of a stored value.
+  Cache(int64_t layers, int64_t sequences, std::vector<int64_t> widths, Rounding element);
 
   int64_t layers() const { return layerCount; }
-  int64_t latentWidth() const { return latent; }
-  int64_t ropeWidth() const { return rope; }
+  int64_t parts() const { return int64_t(widths.size()); }
+  int64_t width(int64_t part) const { return widths[part]; }
   /// Cached tokens of a sequence in a layer.
-  int64_t length(int64_t layer, int64_t sequence) const;
-
-  /// Stores row t of `latentRows` [T, latentWidth] and `ropeRows` [T, ropeWidth]
-  /// at the place that `step` gives row t. Places past the current end by more
-  /// than one are a caller's mistake.
-  void append(int64_t layer, const Tensor &latentRows, const Tensor &ropeRows, const Step &step);
-
-  const double *latentRow(int64_t layer, int64_t sequence, int64_t index) const {
-    return slot(layer, sequence).latent.data() + index * latent;
+  int64_t length(int64_t layer, int64_t sequence) const {
+    return lengths[layer * sequenceCount + sequence];
   }
-  const double *ropeRow(int64_t layer, int64_t sequence, int64_t index) const {
-    return slot(layer, sequence).rope.data() + index * rope;
+
+  /// Stores row t of each part's rows, [T, width(part)], at the place that `step`
+  /// gives row t. Places past the current end by more than one are a caller's
+  /// mistake.
+  void append(int64_t layer, const std::vector<const Tensor *> &rows, const Step &step);
+
+  /// The values of one part of a cached token.
+  const double *row(int64_t layer, int64_t part, int64_t sequence, int64_t index) const {
+    return pages[pageOf(sequence, index)].data() + offset(layer, part, index);
   }
+
+  /// Pages of a sequence, in its order: the block table's row.
+  const std::vector<int64_t> &pagesOf(int64_t sequence) const { return blockTable[sequence]; }
 
 private:
-  struct Slot {
-    std::vector<double> latent;
-    std::vector<double> rope;
-  };
-  const Slot &slot(int64_t layer, int64_t sequence) const {
-    return slots[layer * sequenceCount + sequence];
+  int64_t pageOf(int64_t sequence, int64_t index) const {
+    return blockTable[sequence][index / pageTokens];
   }
+  /// Where a part of a token begins in its page.
+  int64_t offset(int64_t layer, int64_t part, int64_t index) const {
+    return (layer * pageTokens + index % pageTokens) * tokenWidth + begins[part];
+  }
+  int64_t takePage();
 
   int64_t layerCount = 0;
   int64_t sequenceCount = 0;
-  int64_t latent = 0;
-  int64_t rope = 0;
+  std::vector<int64_t> widths;
+  /// Where each part begins among a token's values of one layer, and their count.
+  std::vector<int64_t> begins;
+  int64_t tokenWidth = 0;
   Rounding element = Rounding::None;
-  std::vector<Slot> slots;
+  std::vector<int64_t> lengths;
+  /// A page holds, for each layer, `pageTokens` tokens.
+  std::vector<std::vector<double>> pages;
+  std::vector<int64_t> freePages;
+  std::vector<std::vector<int64_t>> blockTable;
 };
+
+/// The cached tokens of all sequences in the batch's order, this step's included:
+/// for each part one [S, heads, width / heads].
+std::vector<Tensor> cacheRead(const Cache &cache, int64_t layer, int64_t heads, const Step &step);
+
+/// One part of those tokens, [S, width].
+Tensor cachedRows(const Cache &cache, int64_t layer, int64_t part, const Step &step);
 
 } // namespace dsv2
 

@@ -21,32 +21,44 @@ struct MlpWeights {
   int64_t width;
 };
 
-/// x [rows, hidden] to y of the same shape.
+/// x [rows, hidden], already rounded, to y of the same shape.
 static void runMlp(const double *x, int64_t rows, int64_t hidden, const MlpWeights &weights,
-                   Rounding inner, double *y) {
+                   const MlpSpec &spec, std::vector<double> &y) {
   int64_t width = weights.width;
   std::vector<double> gated(rows * width), up(rows * width);
   contract(x, rows, hidden, weights.gate, width, gated.data());
   contract(x, rows, hidden, weights.up, width, up.data());
+  addToRows(gated, spec.biasGate);
+  addToRows(up, spec.biasUp);
   for (int64_t i = 0; i < rows * width; ++i) {
     double silu = gated[i] / (1.0 + std::exp(-gated[i]));
-    gated[i] = roundTo(silu * up[i], inner);
+    gated[i] = roundTo(silu * up[i], spec.inner);
   }
-  contract(gated.data(), rows, width, weights.down, hidden, y);
+  roundActivation(gated, width, spec.activation);
+  contract(gated.data(), rows, width, weights.down, hidden, y.data());
+  addToRows(y, spec.biasDown);
+}
+
+/// x as the contractions take it.
+static Tensor roundedInput(const Tensor &x, const MlpSpec &spec) {
+  Tensor rounded = x;
+  roundActivation(rounded.values, x.dim(1), spec.activation);
+  return rounded;
 }
 
 Tensor mlp(const Tensor &x, const Tensor &gate, const Tensor &up, const Tensor &down,
-           Rounding inner) {
+           const MlpSpec &spec) {
   Tensor y(x.shape);
   MlpWeights weights{gate.values.data(), up.values.data(), down.values.data(), gate.dim(0)};
-  runMlp(x.values.data(), x.rows(), x.dim(1), weights, inner, y.values.data());
+  runMlp(roundedInput(x, spec).values.data(), x.rows(), x.dim(1), weights, spec, y.values);
   return y;
 }
 
 /// `weightsOf(e)` gives expert e. `ids` and `weights` are [T, slots].
 template <typename WeightsOf>
-static Tensor runExperts(const Tensor &x, const Tensor &weights, const IntTensor &ids,
-                         int64_t experts, WeightsOf weightsOf, Rounding inner) {
+static Tensor runExperts(const Tensor &input, const Tensor &weights, const IntTensor &ids,
+                         int64_t experts, WeightsOf weightsOf, const MlpSpec &spec) {
+  Tensor x = roundedInput(input, spec);
   int64_t slots = ids.dim(1), hidden = x.dim(1);
   std::vector<std::vector<int64_t>> users(experts); // t * slots + slot
   for (int64_t i = 0; i < x.rows() * slots; ++i) {
@@ -63,7 +75,7 @@ static Tensor runExperts(const Tensor &x, const Tensor &weights, const IntTensor
     for (int64_t r = 0; r < rows; ++r) {
       std::copy_n(x.row(users[e][r] / slots), hidden, in.begin() + r * hidden);
     }
-    runMlp(in.data(), rows, hidden, weightsOf(e), inner, out.data());
+    runMlp(in.data(), rows, hidden, weightsOf(e), spec, out);
     for (int64_t r = 0; r < rows; ++r) {
       std::copy_n(out.begin() + r * hidden, hidden, parts.values.begin() + users[e][r] * hidden);
     }
@@ -82,15 +94,16 @@ static Tensor runExperts(const Tensor &x, const Tensor &weights, const IntTensor
 }
 
 Tensor routedExperts(const Tensor &x, const Tensor &weights, const IntTensor &ids,
-                     const Tensor &gate, const Tensor &up, const Tensor &down, Rounding inner) {
+                     const Tensor &gate, const Tensor &up, const Tensor &down,
+                     const MlpSpec &spec) {
   auto weightsOf = [&](int64_t e) {
     return MlpWeights{gate.row(e), up.row(e), down.row(e), gate.dim(1)};
   };
-  return runExperts(x, weights, ids, gate.rows(), weightsOf, inner);
+  return runExperts(x, weights, ids, gate.rows(), weightsOf, spec);
 }
 
 Tensor fusedExperts(const Tensor &x, const Tensor &weights, const IntTensor &ids,
-                    const Tensor &gateUp, const Tensor &down, int64_t shared, Rounding inner) {
+                    const Tensor &gateUp, const Tensor &down, int64_t shared, const MlpSpec &spec) {
   int64_t experts = gateUp.rows(), width = gateUp.dim(1) / 2, hidden = x.dim(1);
   int64_t routed = ids.dim(1), slots = routed + shared;
   Tensor allWeights({x.rows(), slots});
@@ -106,7 +119,7 @@ Tensor fusedExperts(const Tensor &x, const Tensor &weights, const IntTensor &ids
   auto weightsOf = [&](int64_t e) {
     return MlpWeights{gateUp.row(e), gateUp.row(e) + width * hidden, down.row(e), width};
   };
-  return runExperts(x, allWeights, allIds, experts, weightsOf, inner);
+  return runExperts(x, allWeights, allIds, experts, weightsOf, spec);
 }
 
 } // namespace dsv2

@@ -102,11 +102,27 @@ void contract(const double *x, int64_t rows, int64_t k, const double *w, int64_t
   }
 }
 
-Tensor linear(const Tensor &x, const Tensor &w) {
+void addToRows(std::vector<double> &values, const Tensor *bias) {
+  for (size_t begin = 0; bias && begin < values.size(); begin += bias->values.size()) {
+    for (size_t i = 0; i < bias->values.size(); ++i) {
+      values[begin + i] += bias->values[i];
+    }
+  }
+}
+
+Tensor linear(const Tensor &x, const Tensor &w, const LinearSpec &spec) {
   assert(x.rank() == 2 && w.rank() == 2 && x.dim(1) == w.dim(1) && "linear of unequal K");
+  assert((!spec.bias || spec.bias->dim(0) == w.rows()) && "a bias of every output");
+  Tensor rounded;
+  if (spec.activation) {
+    rounded = x;
+    roundActivation(rounded.values, x.dim(1), spec.activation);
+  }
+  const Tensor &from = spec.activation ? rounded : x;
   Tensor y({x.rows(), w.rows()});
-  contract(x.values.data(), x.rows(), x.dim(1), w.values.data(), w.rows(), y.values.data());
-  return y;
+  contract(from.values.data(), x.rows(), x.dim(1), w.values.data(), w.rows(), y.values.data());
+  addToRows(y.values, spec.bias);
+  return spec.add ? add(y, *spec.add) : y;
 }
 
 Tensor headLinear(const Tensor &x, const Tensor &w) {
@@ -158,10 +174,10 @@ std::vector<Tensor> splitHeads(const Tensor &x, int64_t heads, const std::vector
 
 Tensor mergeHeads(const Tensor &x) { return Tensor({x.rows(), x.rowWidth()}, x.values); }
 
-std::vector<Tensor> mlaCompress(const Tensor &x, const Tensor &kvA, const Tensor &norm,
-                                double eps) {
+std::vector<Tensor> mlaCompress(const Tensor &x, const Tensor &kvA, const Tensor &norm, double eps,
+                                const LinearSpec &spec) {
   int64_t latent = norm.dim(0), rope = kvA.dim(0) - latent;
-  Tensor both = linear(x, kvA);
+  Tensor both = linear(x, kvA, spec);
   Tensor c({x.rows(), latent}), key({x.rows(), rope});
   for (int64_t t = 0; t < x.rows(); ++t) {
     std::copy_n(both.row(t), latent, c.row(t));

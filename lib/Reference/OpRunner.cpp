@@ -127,9 +127,13 @@ LogicalResult OpRunner::runAttention() {
       })
       .Case([&](ir::CacheAppendOp append) {
         Cache &into = cache(append.getCache());
-        into.append(index(append.getLayer()),
-                    {&tensor(append.getLatent()), &tensor(append.getKRope())},
-                    step(append.getBatch()));
+        std::vector<const Tensor *> parts;
+        for (mlir::Value part : {append.getLatent(), append.getKRope()}) {
+          // What is stored counts as results: the cache itself cannot be compared.
+          interpreter.observe(&op, unsigned(parts.size()), interpreter.currentLayer, value(part));
+          parts.push_back(&tensor(part));
+        }
+        into.append(index(append.getLayer()), parts, step(append.getBatch()));
         return set(0, &into);
       })
       .Case([&](ir::DecompressOp decompressOp) {

@@ -116,15 +116,10 @@ Expected<Tensor> RandomWeights::load(const std::string &name, const std::vector<
     hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   }
   RandomBits bits(hash ^ RandomBits(seed).next());
-  constexpr std::string_view bias = "bias";
   bool isVector = shape.size() == 1;
-  bool isBias = isVector && name.size() >= bias.size() &&
-                name.compare(name.size() - bias.size(), bias.size(), bias) == 0;
-  double center = isBias ? -0.4 : isVector ? 1.0 : 0.0;
+  double center = isVector ? 1.0 : 0.0;
   // A uniform variable on [-h, h] has the standard deviation h / sqrt(3).
-  double half = isBias     ? 0.6
-                : isVector ? 0.3
-                           : 1.5 * std::sqrt(3.0 / double(shape.empty() ? 1 : shape.back()));
+  double half = isVector ? 0.3 : 1.5 * std::sqrt(3.0 / double(shape.empty() ? 1 : shape.back()));
   Tensor result(shape);
   for (double &value : result.values) {
     value = roundTo(center + half * (2 * bits.uniform() - 1), Rounding::BF16);

@@ -46,12 +46,10 @@ private:
   Checkpoint checkpoint;
 };
 
-/// Random weights that depend on seed and name only: in [-1, 0.2] where the name ends
-/// with "bias" (so that many corrected choices of a gate are negative), 1 +- 0.3 for
-/// other vectors (norms), else uniform with standard deviation 1.5 / sqrt(K), K the
-/// last extent. With that, attention, routing and logits of a random model are
-/// diverse. Values are representable in bf16; those of scaled weights are then
-/// rounded to their type.
+/// Random weights that depend on seed and name only: 1 +- 0.3 for vectors (norms),
+/// else uniform with standard deviation 1.5 / sqrt(K), K the last extent. With
+/// that, attention, routing and logits of a random model are diverse. Values are
+/// representable in bf16; those of scaled weights are then rounded to their type.
 class RandomWeights : public WeightProvider {
 public:
   explicit RandomWeights(uint64_t seed) : seed(seed) {}

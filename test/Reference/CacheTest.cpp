@@ -65,6 +65,8 @@ TEST(Cache, WhatWasNeverStoredIsNoNumber) {
   cache.append(0, {&wide, &narrow}, step);
   EXPECT_EQ(cache.row(0, 0, 0, 0)[0], 0.0);
   EXPECT_TRUE(std::isnan(cache.row(1, 0, 0, 0)[0])) << "layer 1 got no token";
+  EXPECT_TRUE(std::isnan(cache.row(0, 0, 0, 1)[2])) << "the page has a token only";
+  EXPECT_TRUE(std::isnan(cache.row(0, 1, 0, 100)[0])) << "no page";
 }
 
 TEST(Cache, ReadsPartsAsHeads) {

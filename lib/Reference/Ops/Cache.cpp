@@ -18,6 +18,7 @@ Cache::Cache(int64_t layers, int64_t sequences, std::vector<int64_t> partWidths,
     begins.push_back(tokenWidth);
     tokenWidth += width;
   }
+  missing.assign(tokenWidth, std::numeric_limits<double>::quiet_NaN());
 }
 
 int64_t Cache::takePage() {
@@ -41,7 +42,6 @@ void Cache::append(int64_t layer, const std::vector<const Tensor *> &rows, const
   for (int64_t t = 0; t < step.rowCount(); ++t) {
     int64_t sequence = step.rows[t].sequence, index = step.rows[t].index;
     int64_t &length = lengths[layer * sequenceCount + sequence];
-    assert(index <= length && "a row is appended past the end of its sequence");
     length = std::max(length, index + 1);
     while (int64_t(blockTable[sequence].size()) * pageTokens <= index) {
       blockTable[sequence].push_back(takePage());

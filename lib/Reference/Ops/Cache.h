@@ -34,13 +34,15 @@ public:
   }
 
   /// Stores row t of each part's rows, [T, width(part)], at the place that `step`
-  /// gives row t. Places past the current end by more than one are a caller's
-  /// mistake.
+  /// gives row t. Places that are left out stay missing.
   void append(int64_t layer, const std::vector<const Tensor *> &rows, const Step &step);
 
-  /// The values of one part of a cached token.
+  /// The values of one part of a cached token; NaNs if they were never appended: a
+  /// module that reads them is wrong, and shows it.
   const double *row(int64_t layer, int64_t part, int64_t sequence, int64_t index) const {
-    return pages[pageOf(sequence, index)].data() + offset(layer, part, index);
+    bool isThere = index / pageTokens < int64_t(blockTable[sequence].size());
+    return isThere ? pages[pageOf(sequence, index)].data() + offset(layer, part, index)
+                   : missing.data();
   }
 
   /// Pages of a sequence, in its order: the block table's row.
@@ -68,6 +70,8 @@ private:
   std::vector<std::vector<double>> pages;
   std::vector<int64_t> freePages;
   std::vector<std::vector<int64_t>> blockTable;
+  /// Stands for every token without a page.
+  std::vector<double> missing;
 };
 
 /// The cached tokens of all sequences in the batch's order, this step's included:

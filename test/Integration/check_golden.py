@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares a file of logits with a golden, by the rules of the interfaces page. Standard library only.
 
-  check_golden.py GOLDEN_DIR LOGITS.safetensors [--rule f32|bf16] [--name logits.1] [--rows N]
+  check_golden.py GOLDEN_DIR LOGITS.safetensors [--rule f32|bf16] [--name logits.1|mtp_logits] [--rows N]
 
 f32:  max|y-x| / max|x| at most 1e-4, or 1e-4 * P/2048 where the longest position P is past 2,048; the largest
       logit is the same in every row whose margin in the golden exceeds twice that bound times max|x|.
@@ -9,6 +9,7 @@ bf16: rms(y-x) / rms(x) at most 0.12 (with the oracle's expert choices replayed)
 """
 import argparse
 import array
+import copy
 import json
 import math
 import pathlib
@@ -34,7 +35,10 @@ def read_safetensors(path):
 
 
 class Golden:
-    """golden.safetensors of a model directory: row t of `rows` follows token first + t."""
+    """golden.safetensors of a model directory: row t of `rows` follows token first + t.
+
+    `mtp`: the same for the block of multi-token prediction, row t after token t given token t + 1; None without.
+    """
 
     def __init__(self, directory):
         tensors = read_safetensors(pathlib.Path(directory) / "golden.safetensors")
@@ -44,6 +48,12 @@ class Golden:
         shape, values = tensors["logits"]
         self.vocab = shape[1]
         self.rows = [values[i * self.vocab:(i + 1) * self.vocab] for i in range(shape[0])]
+        self.mtp = None
+        if "mtp_logits" in tensors:
+            shape, values = tensors["mtp_logits"]
+            self.mtp = copy.copy(self)
+            self.mtp.first = 0
+            self.mtp.rows = [values[i * self.vocab:(i + 1) * self.vocab] for i in range(shape[0])]
 
     def bound(self):
         return 1e-4 * max(1.0, max(self.positions) / 2048)
@@ -93,6 +103,8 @@ def check_bf16(golden, rows):
 
 def check(golden, logits_path, rule="f32", name="logits", count=None):
     """Compares one tensor of a file with the first `count` rows of the golden (all by default)."""
+    if name.startswith("mtp_logits"):
+        golden = golden.mtp
     tensors = read_safetensors(logits_path)
     if name not in tensors:
         return False, f"no tensor '{name}' in {logits_path}"

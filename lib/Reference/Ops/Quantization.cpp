@@ -91,7 +91,8 @@ Tensor quantize(const Tensor &x, StoredType type, const ScaleBlocks &blocks, Rou
     scales.values[scale] = std::max(scales.values[scale], std::abs(x.values[element]));
   });
   for (double &scale : scales.values) {
-    scale = scale == 0 ? 1.0 : roundTo(scale / largestStored(type), scaleType);
+    scale = roundTo(scale / largestStored(type), scaleType);
+    scale = scale == 0 ? 1.0 : scale;
   }
   Tensor y(x.shape);
   forEachElement(x.shape, blocks, [&](int64_t element, int64_t scale) {

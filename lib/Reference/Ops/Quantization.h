@@ -40,8 +40,8 @@ struct ScaleBlocks {
 void multiplyByScales(Tensor &stored, const Tensor &scales, const ScaleBlocks &blocks);
 
 /// Each element of `x` rounded to a stored number times its block's scale, the
-/// block's largest magnitude over `largestStored`, rounded to `scaleType`. A block
-/// of zeros has scale 1.
+/// block's largest magnitude over `largestStored`, rounded to `scaleType`, or 1 if
+/// that is 0.
 Tensor quantize(const Tensor &x, StoredType type, const ScaleBlocks &blocks, Rounding scaleType);
 
 /// The rounding of a contraction's first operand.

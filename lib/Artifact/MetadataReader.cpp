@@ -121,6 +121,11 @@ Weight Decoder::weight(const fb::Weight &in) {
     result.name = text(source.name());
     result.type = static_cast<ElementType>(source.type());
     result.shape = numbers<int64_t>(source.shape());
+    if (source.scales()) {
+      result.scales = text(source.scales());
+    }
+    result.blockRows = source.block_rows();
+    result.blockColumns = source.block_columns();
     return result;
   });
   static_assert(sizeof(CopyDim) == sizeof(fb::CopyDim) && sizeof(CopyDim) == 24,

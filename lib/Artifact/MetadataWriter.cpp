@@ -68,7 +68,12 @@ fbs::Offset<fb::Expr> Encoder::expr(const Expr &expr) {
 fbs::Offset<fb::WeightSource> Encoder::source(const WeightSource &source) {
   fbs::Offset<fbs::String> name = builder.CreateString(source.name);
   Vectors<int64_t> shape = builder.CreateVector(source.shape);
-  return fb::CreateWeightSource(builder, name, static_cast<fb::ElementType>(source.type), shape);
+  fbs::Offset<fbs::String> scales;
+  if (!source.scales.empty()) {
+    scales = builder.CreateString(source.scales);
+  }
+  return fb::CreateWeightSource(builder, name, static_cast<fb::ElementType>(source.type), shape,
+                                scales, source.blockRows, source.blockColumns);
 }
 
 fbs::Offset<fb::WeightCopy> Encoder::copy(const WeightCopy &copy) {

@@ -9,6 +9,8 @@ namespace dsv2 {
 
 uint64_t elementBytes(ElementType type) {
   switch (type) {
+  case ElementType::F8E4M3:
+    return 1;
   case ElementType::BF16:
     return 2;
   case ElementType::F32:
@@ -30,6 +32,8 @@ const char *elementTypeName(ElementType type) {
     return "i32";
   case ElementType::I64:
     return "i64";
+  case ElementType::F8E4M3:
+    return "f8e4m3";
   }
   return "?";
 }

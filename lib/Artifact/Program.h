@@ -14,11 +14,11 @@
 
 namespace dsv2 {
 
-/// Element types of weights, buffers and caches.
-enum class ElementType : uint8_t { F32 = 1, BF16 = 2, I32 = 3, I64 = 4 };
+/// Element types of weights, buffers and caches. F8E4M3 is a type of checkpoint tensors only.
+enum class ElementType : uint8_t { F32 = 1, BF16 = 2, I32 = 3, I64 = 4, F8E4M3 = 5 };
 /// Size in bytes of one element; 0 for a value that is no element type.
 uint64_t elementBytes(ElementType type);
-/// "f32", "bf16", "i32", "i64"; "?" for a value that is no element type.
+/// "f32", "bf16", "i32", "i64", "f8e4m3"; "?" for a value that is no element type.
 const char *elementTypeName(ElementType type);
 
 /// Launch symbols: the only dynamic values that set grids and sizes. In this order everywhere.
@@ -66,12 +66,16 @@ struct LayerRange {
 /// A checkpoint tensor (family): the name may hold {l} and {e}.
 struct WeightSource {
   std::string name;
-  ElementType type = ElementType::F32;
+  ElementType type = ElementType::F32; ///< F32, BF16 or F8E4M3
   std::vector<int64_t> shape;
+  /// F8E4M3: the f32 tensor [ceil(rows / blockRows), ceil(columns / blockColumns)] by which the
+  /// matrix is multiplied, one number a block; name and {l}, {e} as above. Else empty, 0, 0.
+  std::string scales = {};
+  int64_t blockRows = 0, blockColumns = 0;
 };
 
 /// dst[dstOffset + sum i_d * dstStride_d] = cast(src[srcOffset + sum i_d * srcStride_d]), in
-/// elements.
+/// elements. A scaled source counts as f32: its elements times their scales.
 struct CopyDim {
   int64_t extent = 1, srcStride = 0, dstStride = 0; ///< extent >= 1, strides >= 0
 };

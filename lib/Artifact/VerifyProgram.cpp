@@ -21,7 +21,9 @@ namespace dsv2 {
 
 namespace {
 
-bool isElementType(ElementType type) { return elementBytes(type) != 0; }
+bool isElementType(ElementType type) {
+  return elementBytes(type) != 0 && type != ElementType::F8E4M3;
+}
 
 class ProgramVerifier : public VerifierBase {
 public:

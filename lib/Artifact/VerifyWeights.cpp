@@ -78,6 +78,35 @@ bool WeightVerifier::layers(const Weight &weight) {
          inRange("layer step", range.step, 1, limits::kLayers);
 }
 
+bool WeightVerifier::scales(const WeightSource &source) {
+  if (source.type != ElementType::F8E4M3) {
+    if (!source.scales.empty() || source.blockRows != 0 || source.blockColumns != 0) {
+      return invalid("tensor ", quote(source.name), " of type ", elementTypeName(source.type),
+                     " has scales ", quote(source.scales), " in blocks of ", source.blockRows,
+                     " x ", source.blockColumns, ", expected none");
+    }
+    return true;
+  }
+  if (!name("name of scales", source.scales)) {
+    return false;
+  }
+  for (const char *placeholder : {"{l}", "{e}"}) {
+    if (hasPlaceholder(source.name, placeholder) != hasPlaceholder(source.scales, placeholder)) {
+      return invalid("only one of tensor ", quote(source.name), " and its scales ",
+                     quote(source.scales), " has ", placeholder);
+    }
+  }
+  if (!placeholdersAreKnown(source.scales)) {
+    return invalid("scales ", quote(source.scales), " have braces that are neither {l} nor {e}");
+  }
+  if (source.shape.size() != 2) {
+    return invalid("tensor ", quote(source.name), " with scales has rank ", source.shape.size(),
+                   ", expected 2");
+  }
+  return inRange("rows of a block", source.blockRows, 1, source.shape[0]) &&
+         inRange("columns of a block", source.blockColumns, 1, source.shape[1]);
+}
+
 bool WeightVerifier::source(const Weight &weight, const WeightSource &source, int64_t &elements) {
   if (!name("tensor name", source.name)) {
     return false;
@@ -88,9 +117,9 @@ bool WeightVerifier::source(const Weight &weight, const WeightSource &source, in
   if (weight.layers.global && hasPlaceholder(source.name, "{l}")) {
     return invalid("tensor name ", quote(source.name), " has {l} but the weight is global");
   }
-  if (!isFloat(source.type)) {
+  if (!isFloat(source.type) && source.type != ElementType::F8E4M3) {
     return invalid("tensor ", quote(source.name), " has type ", static_cast<unsigned>(source.type),
-                   ", expected f32 or bf16");
+                   ", expected f32, bf16 or f8e4m3");
   }
   if (!inRange("rank", static_cast<int64_t>(source.shape.size()), 0, limits::kRank)) {
     return false;
@@ -105,7 +134,7 @@ bool WeightVerifier::source(const Weight &weight, const WeightSource &source, in
                         limits::kWeightElements, " elements"));
     }
   }
-  return true;
+  return scales(source);
 }
 
 bool WeightVerifier::copy(const Weight &weight, const WeightCopy &copy, int64_t sourceElements,
@@ -185,7 +214,8 @@ bool WeightVerifier::verify(const Weight &weight, uint64_t &tensors) {
   int64_t layerCount = (range.end - range.begin + range.step - 1) / range.step;
   for (size_t i = 0; i < weight.sources.size(); ++i) {
     bool layered = hasPlaceholder(weight.sources[i].name, "{l}");
-    tensors += static_cast<uint64_t>(experts[i] * (layered ? layerCount : 1));
+    int64_t files = weight.sources[i].scales.empty() ? 1 : 2;
+    tensors += static_cast<uint64_t>(files * experts[i] * (layered ? layerCount : 1));
   }
   return true;
 }

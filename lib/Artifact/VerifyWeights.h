@@ -19,6 +19,7 @@ public:
 
 private:
   bool layers(const Weight &weight);
+  bool scales(const WeightSource &source);
   bool source(const Weight &weight, const WeightSource &source, int64_t &elements);
   bool copy(const Weight &weight, const WeightCopy &copy, int64_t sourceElements, int64_t &written);
 };

@@ -47,6 +47,9 @@ Sha256Digest dsv2::weightCacheKey(const std::vector<Weight> &weights,
       for (int64_t extent : source.shape) {
         number(extent);
       }
+      hash.updateField(source.scales);
+      number(source.blockRows);
+      number(source.blockColumns);
     }
     number(static_cast<int64_t>(weight.copies.size()));
     for (const WeightCopy &copy : weight.copies) {

@@ -2,17 +2,20 @@
 //
 // The tables say what each weight takes from where. Turned around, that is: for
 // each tensor, who uses it. A job reads one piece of one tensor and serves all
-// its users; pieces write disjoint elements, so jobs run in any order.
+// its users; pieces write disjoint elements, so jobs run in any order. A tensor
+// with scales is widened on the way, so its users copy from f32.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Runtime/WeightPreparation.h"
 
 #include "lib/Runtime/CopyLoops.h"
 #include "lib/Runtime/ParallelFor.h"
+#include "lib/Runtime/ScaledRows.h"
 #include "lib/Support/CheckedMath.h"
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 using namespace dsv2;
 
@@ -28,10 +31,13 @@ struct Use {
 };
 struct Source {
   const CheckpointTensor *tensor;
-  uint64_t elementBytes;
+  std::optional<ScaledMatrix> scaled;
+  uint64_t elementBytes; ///< as copies read them
   uint64_t pieceElements;
   std::vector<Use> uses;
 };
+/// What makes two uses share a source.
+using SourceKey = std::tuple<const CheckpointTensor *, const CheckpointTensor *, int64_t, int64_t>;
 struct Job {
   uint32_t source;
   uint64_t begin; ///< first element
@@ -74,29 +80,57 @@ static DType sourceDType(ElementType type) {
     return DType::I32;
   case ElementType::I64:
     return DType::I64;
+  case ElementType::F8E4M3:
+    return DType::F8E4M3;
   }
   return DType::Bool;
 }
 
+/// The type that copies of a source convert from.
+static ElementType copiedType(const WeightSource &source) {
+  return source.type == ElementType::F8E4M3 ? ElementType::F32 : source.type;
+}
+
 /// Finds a source tensor and compares it with what the artifact was made for.
-static Expected<const CheckpointTensor *> findSource(const Checkpoint &checkpoint,
-                                                     const Weight &weight,
-                                                     const WeightSource &source, int64_t layer,
-                                                     int64_t expert) {
-  std::string name = expandSourceName(source.name, layer, expert);
+static Expected<const CheckpointTensor *> findTensor(const Checkpoint &checkpoint,
+                                                     const Weight &weight, const std::string &name,
+                                                     DType type,
+                                                     const std::vector<uint64_t> &shape) {
   const CheckpointTensor *tensor = checkpoint.find(name);
   if (!tensor) {
     return Error(ErrorKind::Mismatch, checkpoint.directory(), ": no tensor ", quote(name),
                  ", which weight ", quote(weight.name), " of the artifact is made of");
   }
-  std::vector<uint64_t> shape(source.shape.begin(), source.shape.end());
-  DType type = sourceDType(source.type);
   if (tensor->dtype() != type || tensor->shape() != shape) {
     return Error(ErrorKind::Mismatch, checkpoint.fileOf(*tensor), ": tensor ", quote(name), " is ",
                  describeTensor(tensor->dtype(), tensor->shape()), ", the artifact expects ",
                  describeTensor(type, shape));
   }
   return tensor;
+}
+
+/// The tensor of one layer and expert, and its scales where it has some.
+static Expected<Source> findSource(const Checkpoint &checkpoint, const Weight &weight,
+                                   const WeightSource &source, int64_t layer, int64_t expert) {
+  std::vector<uint64_t> shape(source.shape.begin(), source.shape.end());
+  Expected<const CheckpointTensor *> tensor =
+      findTensor(checkpoint, weight, expandSourceName(source.name, layer, expert),
+                 sourceDType(source.type), shape);
+  if (!tensor) {
+    return tensor.takeError();
+  }
+  Source found{*tensor, std::nullopt, elementBytes(copiedType(source)), 0, {}};
+  if (source.type == ElementType::F8E4M3) {
+    Expected<const CheckpointTensor *> scales =
+        findTensor(checkpoint, weight, expandSourceName(source.scales, layer, expert), DType::F32,
+                   scalesShape(source));
+    if (!scales) {
+      return scales.takeError();
+    }
+    found.scaled = ScaledMatrix{*tensor, *scales, static_cast<uint64_t>(source.blockRows),
+                                static_cast<uint64_t>(source.blockColumns)};
+  }
+  return found;
 }
 
 /// Checks one copy of a weight against both sides.
@@ -111,8 +145,13 @@ static std::optional<Error> checkCopy(const Weight &weight, const WeightCopy &co
   auto isFloat = [](ElementType type) {
     return type == ElementType::F32 || type == ElementType::BF16;
   };
-  if (!isFloat(source.type) || !isFloat(weight.type)) {
+  if (!isFloat(copiedType(source)) || !isFloat(weight.type)) {
     return invalid("has a type other than f32 and bf16");
+  }
+  if (source.type == ElementType::F8E4M3 &&
+      (source.shape.size() != 2 || source.blockRows < 1 || source.blockRows > source.shape[0] ||
+       source.blockColumns < 1 || source.blockColumns > source.shape[1])) {
+    return invalid("reads a source whose blocks of scales do not fit its shape");
   }
   std::optional<uint64_t> elements = checkedProduct(source.shape);
   int64_t sourceEnd = copySourceEnd(copy), destinationEnd = copyDestinationEnd(copy);
@@ -134,7 +173,7 @@ WeightPreparation::plan(const std::vector<Weight> &weights, const WeightLayout &
   std::unique_ptr<WeightPreparation> preparation(new WeightPreparation());
   Plan &plan = *preparation->plan_;
   plan.checkpoint = &checkpoint;
-  std::map<const CheckpointTensor *, uint32_t> known;
+  std::map<SourceKey, uint32_t> known;
   uint64_t uses = 0;
   for (size_t w = 0; w < weights.size(); ++w) {
     const Weight &weight = weights[w];
@@ -153,19 +192,20 @@ WeightPreparation::plan(const std::vector<Weight> &weights, const WeightLayout &
       }
       uses += *repeats;
       uint32_t copyIndex = static_cast<uint32_t>(plan.copies.size());
-      plan.copies.emplace_back(copy, source.type, weight.type);
+      plan.copies.emplace_back(copy, copiedType(source), weight.type);
       for (int64_t i = 0; i < place.layers; ++i) {
         int64_t layer = weight.layers.begin + i * weight.layers.step;
         for (int64_t j = 0; j < copy.expertCount; ++j) {
-          Expected<const CheckpointTensor *> tensor =
+          Expected<Source> found =
               findSource(checkpoint, weight, source, layer, copy.expertBegin + j);
-          if (!tensor) {
-            return tensor.takeError();
+          if (!found) {
+            return found.takeError();
           }
-          auto [entry, added] =
-              known.try_emplace(*tensor, static_cast<uint32_t>(plan.sources.size()));
+          SourceKey key{found->tensor, found->scaled ? found->scaled->scales : nullptr,
+                        source.blockRows, source.blockColumns};
+          auto [entry, added] = known.try_emplace(key, static_cast<uint32_t>(plan.sources.size()));
           if (added) {
-            plan.sources.push_back({*tensor, elementBytes(source.type), 0, {}});
+            plan.sources.push_back(std::move(*found));
           }
           uint64_t base =
               place.offset + static_cast<uint64_t>(i) * place.layerStride +
@@ -203,12 +243,21 @@ std::optional<Error> WeightPreparation::run(void *destination, unsigned threads)
     uint64_t end = std::min(source.tensor->info->elements(), job.begin + source.pieceElements);
     // Kept by each thread, so that its pages are made once.
     thread_local std::vector<char> piece;
+    thread_local std::vector<char> stored;
     uint64_t bytes = (end - job.begin) * source.elementBytes;
     if (piece.size() < bytes) {
       piece.resize(bytes);
     }
-    if (std::optional<Error> failure = plan.checkpoint->read(
-            *source.tensor, job.begin * source.elementBytes, bytes, piece.data())) {
+    std::optional<Error> failure;
+    if (source.scaled) {
+      uint64_t width = source.scaled->columns();
+      failure = source.scaled->read(*plan.checkpoint, job.begin / width, end / width, stored,
+                                    reinterpret_cast<float *>(piece.data()));
+    } else {
+      failure = plan.checkpoint->read(*source.tensor, job.begin * source.elementBytes, bytes,
+                                      piece.data());
+    }
+    if (failure) {
       return failure;
     }
     for (const Use &use : source.uses) {

@@ -2,7 +2,8 @@
 //
 // Runs the artifact's weight tables with the runtime's own loops: no code of
 // the artifact is involved. Every checkpoint tensor is read once, in pieces of
-// some megabytes, in the order of the files.
+// some megabytes, in the order of the files; fp8 elements are multiplied by
+// their scales (ScaledRows.h) before anything copies them.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_RUNTIME_WEIGHTPREPARATION_H

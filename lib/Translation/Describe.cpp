@@ -137,6 +137,10 @@ void describeVariant(llvm::raw_ostream &out, const Variant &variant) {
                          weightBytes(weight));
     for (const WeightSource &source : weight.sources) {
       out << (&source == &weight.sources.front() ? "  <- " : ", ") << source.name;
+      if (!source.scales.empty()) {
+        out << llvm::formatv(" * {0} [{1}, {2}]", source.scales, source.blockRows,
+                             source.blockColumns);
+      }
     }
     out << '\n';
   }
@@ -200,6 +204,9 @@ void describeVariant(llvm::json::OStream &json, const Variant &variant) {
         json.attributeArray("sources", [&] {
           for (const WeightSource &source : weight.sources) {
             json.value(source.name);
+            if (!source.scales.empty()) {
+              json.value(source.scales);
+            }
           }
         });
       });

@@ -73,6 +73,9 @@ void appendExpr(AffineExpr expr, ::dsv2::Expr &out) {
   if (type.isF32()) {
     return ::dsv2::ElementType::F32;
   }
+  if (isa<Float8E4M3FNType>(type)) {
+    return ::dsv2::ElementType::F8E4M3;
+  }
   return type.isInteger(64) ? ::dsv2::ElementType::I64 : ::dsv2::ElementType::I32;
 }
 
@@ -166,7 +169,9 @@ private:
     for (auto source : op.getSources().getAsRange<SourceAttr>()) {
       weight.sources.push_back({source.getName().str(),
                                 exportType(source.getType().getElementType()),
-                                source.getType().getShape().vec()});
+                                source.getType().getShape().vec(),
+                                source.getScales() ? source.getScales().str() : std::string(),
+                                source.getBlockRows(), source.getBlockColumns()});
     }
     for (auto attribute : op.getCopies().getAsRange<CopyAttr>()) {
       ::dsv2::WeightCopy copy;

@@ -96,6 +96,8 @@ Type ProgramImporter::importType(::dsv2::ElementType type) {
     return builder.getI32Type();
   case ::dsv2::ElementType::I64:
     return builder.getI64Type();
+  case ::dsv2::ElementType::F8E4M3:
+    return Float8E4M3FNType::get(&context);
   }
   return {};
 }
@@ -123,9 +125,10 @@ DictionaryAttr ProgramImporter::importModel() {
 void ProgramImporter::importWeight(const ::dsv2::Weight &weight) {
   SmallVector<Attribute> sources, copies;
   for (const ::dsv2::WeightSource &source : weight.sources) {
-    sources.push_back(
-        SourceAttr::get(&context, builder.getStringAttr(source.name),
-                        RankedTensorType::get(source.shape, importType(source.type))));
+    StringAttr scales = source.scales.empty() ? StringAttr() : builder.getStringAttr(source.scales);
+    sources.push_back(SourceAttr::get(&context, builder.getStringAttr(source.name),
+                                      RankedTensorType::get(source.shape, importType(source.type)),
+                                      scales, source.blockRows, source.blockColumns));
   }
   for (const ::dsv2::WeightCopy &copy : weight.copies) {
     SmallVector<int64_t> extents, srcStrides, dstStrides;

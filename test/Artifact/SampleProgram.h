@@ -83,7 +83,21 @@ inline Program sampleProgram() {
       {"model.layers.{l}.mlp.experts.{e}.gate_proj.weight", ElementType::BF16, {3, 8}}};
   experts.copies = {{0, 0, 0, {{3, 8, 8}, {8, 1, 1}}, 0, 4, 48},
                     {1, 0, 24, {{3, 8, 8}, {8, 1, 1}}, 0, 4, 48}};
-  variant.weights = {embed, experts};
+
+  // A scaled source whose last block of rows is ragged.
+  Weight scaled;
+  scaled.name = "scaled";
+  scaled.type = ElementType::BF16;
+  scaled.layers = {0, 5, 1, false};
+  scaled.elements = 5 * 8;
+  scaled.sources = {{"model.layers.{l}.kv_a.weight",
+                     ElementType::F8E4M3,
+                     {5, 8},
+                     "model.layers.{l}.kv_a.weight_scale_inv",
+                     2,
+                     8}};
+  scaled.copies = {{0, 0, 0, {{40, 1, 1}}, 0, 1, 0}};
+  variant.weights = {embed, experts, scaled};
 
   Buffer x;
   x.name = "x";

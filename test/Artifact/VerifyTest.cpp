@@ -103,6 +103,23 @@ TEST(Verify, WeightsAndCopies) {
           { v.weights[0].copies[0].dims = {{int64_t(1) << 40, int64_t(1) << 40, 0}}; });
 }
 
+TEST(Verify, Scales) {
+  REFUSES("name of scales is empty", v.weights[2].sources[0].scales = "");
+  REFUSES("neither {l} nor {e}", v.weights[2].sources[0].scales = "a{l}{x}");
+  REFUSES("has {l}", v.weights[2].sources[0].scales = "a");
+  REFUSES("has {e}", v.weights[2].sources[0].scales = "a{l}{e}");
+  REFUSES("has rank 3, expected 2", v.weights[2].sources[0].shape = {1, 5, 8});
+  REFUSES("rows of a block is 0, expected 1 to 5", v.weights[2].sources[0].blockRows = 0);
+  REFUSES("rows of a block is 6, expected 1 to 5", v.weights[2].sources[0].blockRows = 6);
+  REFUSES("columns of a block is -1", v.weights[2].sources[0].blockColumns = -1);
+  REFUSES("columns of a block is 9", v.weights[2].sources[0].blockColumns = 9);
+  REFUSES("of type bf16 has scales", v.weights[2].sources[0].type = ElementType::BF16);
+  REFUSES("of type bf16 has scales '' in blocks of 1 x 0", v.weights[0].sources[0].blockRows = 1);
+  REFUSES("type is 5, expected f32 or bf16", v.weights[2].type = ElementType::F8E4M3);
+  REFUSES("type is 5", v.buffers[0].type = ElementType::F8E4M3);
+  REFUSES("type is 5", v.caches[0].type = ElementType::F8E4M3);
+}
+
 TEST(Verify, Memory) {
   REFUSES("may fall", v.buffers[0].elements = constant(-1));
   REFUSES("may fall",
@@ -133,7 +150,7 @@ TEST(Verify, Entries) {
   REFUSES("step is 0", v.entries[0].steps[1].step = 0);
   REFUSES("kernel 2 of 2", v.entries[0].steps[0].dispatch.kernel = 2);
   REFUSES("buffer 5 of 5", v.entries[0].steps[0].dispatch.args[0].index = 5);
-  REFUSES("weight 2 of 2", v.entries[0].steps[0].dispatch.args[1].index = 2);
+  REFUSES("weight 3 of 3", v.entries[0].steps[0].dispatch.args[1].index = 3);
   REFUSES("cache 1 of 1", v.entries[0].steps[1].body[0].args[2].index = 1);
   REFUSES("symbol 6 of 6", v.entries[0].steps[0].dispatch.args[3].index = 6);
   REFUSES("kind is 9", v.entries[0].steps[0].dispatch.args[3].kind = ArgKind(9));

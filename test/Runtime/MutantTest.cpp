@@ -144,6 +144,9 @@ private:
       text(source.name);
       number(source.type);
       list<int64_t>(source.shape, [&](int64_t &size) { number(size); });
+      text(source.scales);
+      number(source.blockRows);
+      number(source.blockColumns);
     });
     list<WeightCopy>(in.copies, [&](WeightCopy &copy) {
       number(copy.source);
@@ -226,6 +229,15 @@ std::vector<uint8_t> seal(const Program &program) {
 }
 
 void checkWeight(const Weight &weight) {
+  for (const WeightSource &source : weight.sources) {
+    if (source.type != ElementType::F8E4M3) {
+      ASSERT_TRUE(source.scales.empty());
+      continue;
+    }
+    ASSERT_TRUE(!source.scales.empty() && source.shape.size() == 2);
+    ASSERT_TRUE(source.blockRows >= 1 && source.blockRows <= source.shape[0]);
+    ASSERT_TRUE(source.blockColumns >= 1 && source.blockColumns <= source.shape[1]);
+  }
   for (const WeightCopy &copy : weight.copies) {
     ASSERT_LT(copy.source, weight.sources.size());
     Wide source = 1, from = copy.srcOffset, to = copy.dstOffset;

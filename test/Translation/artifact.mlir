@@ -38,6 +38,11 @@ module attributes {dsv2.stage = "codegen", dsv2.model = {name = "sample", vocab 
                  "model.layers.{l}.mlp.experts.{e}.gate_proj.weight" : tensor<3x8xbf16>]
         copies [0 at 0 to 0 dims [3 : 8 -> 8, 8 : 1 -> 1] experts 0 to 4 stride 48,
                 1 at 0 to 24 dims [3 : 8 -> 8, 8 : 1 -> 1] experts 0 to 4 stride 48]
+    // CHECK: dsv2_exec.weight @scaled layers 1 to 5 : bf16 elements 40
+    // CHECK: "model.layers.{l}.a.weight" : tensor<5x8xf8E4M3FN> scales "model.layers.{l}.a.weight_scale_inv" [2, 8]
+    dsv2_exec.weight @scaled layers 1 to 5 : bf16 elements 40
+        sources ["model.layers.{l}.a.weight" : tensor<5x8xf8E4M3FN> scales "model.layers.{l}.a.weight_scale_inv" [2, 8]]
+        copies [0 at 0 to 0 dims [40 : 1 -> 1]]
     // CHECK: dsv2_exec.buffer @x : f32 size(T * 8) live 0 to 3
     // CHECK: dsv2_exec.buffer @y : bf16 size(min((T ceildiv 16) * 128 + 64, B * 256)) live 1 to 3
     // CHECK: dsv2_exec.buffer @tokens_0 : i32 size(T) table "tokens"
@@ -81,12 +86,14 @@ module attributes {dsv2.stage = "codegen", dsv2.model = {name = "sample", vocab 
 // DESCRIBE-NEXT: 4 routed experts in 2 layers, 2 chosen for a token
 // DESCRIBE: variant x86-64-v3:emulated: driver cpu, code for x86-64-v3, compute f32
 // DESCRIBE-NEXT: caps     context 256 tokens, batch 4 sequences, step 16 rows
-// DESCRIBE-NEXT: memory   weights 2048, cache 240 a token, step tables 64, outputs 2048, buffers 896 at the caps, scratch 4096 a worker (bytes)
+// DESCRIBE-NEXT: memory   weights 2560, cache 240 a token, step tables 64, outputs 2048, buffers 896 at the caps, scratch 4096 a worker (bytes)
 // DESCRIBE-NEXT: image    8192 bytes, 4096 of them code
 // DESCRIBE-NEXT: entry    decode: B - T >= 0, 7 - T >= 0; 3 dispatches, 4 launches a step, buffers 896 bytes at the caps
 // DESCRIBE-NEXT: entry    any: any step; 1 dispatches, 1 launches a step, buffers 0 bytes at the caps
 // DESCRIBE-NEXT: kernel   embed_0  generic  100 bytes
 // DESCRIBE: weight   experts  layers 1 to 5 step 2  f32  1536 bytes  <- model.layers.{l}.mlp.experts.{e}.up_proj.weight, model
+
+// DESCRIBE: weight   scaled  layers 1 to 5 step 1  bf16  320 bytes  <- model.layers.{l}.a.weight * model.layers.{l}.a.weight_scale_inv [2, 8]
 
 // JSON: "hash": "{{[0-9a-f]+}}"
 // JSON: "variants": [

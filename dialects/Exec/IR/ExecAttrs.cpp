@@ -83,11 +83,23 @@ void LayersAttr::print(AsmPrinter &printer) const { printInAngles(printer, *this
 //===----------------------------------------------------------------------===//
 
 LogicalResult SourceAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringAttr name,
-                                 RankedTensorType type) {
-  if (!type.hasStaticShape() ||
-      !(type.getElementType().isF32() || type.getElementType().isBF16())) {
+                                 RankedTensorType type, StringAttr scales, int64_t blockRows,
+                                 int64_t blockColumns) {
+  Type element = type.getElementType();
+  bool scaled = isa<Float8E4M3FNType>(element);
+  if (!type.hasStaticShape() || !(element.isF32() || element.isBF16() || scaled)) {
     return emitError() << "source " << name << " has type " << type
-                       << ", expected a static tensor of f32 or bf16";
+                       << ", expected a static tensor of f32, bf16 or f8E4M3FN";
+  }
+  if (scaled != bool(scales)) {
+    return emitError() << "source " << name << " of type " << type
+                       << (scaled ? " needs scales" : " has scales, expected none");
+  }
+  if (scaled && (type.getRank() != 2 || blockRows < 1 || blockRows > type.getDimSize(0) ||
+                 blockColumns < 1 || blockColumns > type.getDimSize(1))) {
+    return emitError() << "source " << name << " of type " << type << " has scales in blocks of "
+                       << blockRows << " x " << blockColumns
+                       << ", expected a matrix and blocks within it";
   }
   return success();
 }
@@ -99,9 +111,20 @@ FailureOr<SourceAttr> SourceAttr::parseBody(AsmParser &parser) {
   if (parser.parseString(&name) || parser.parseColonType(type)) {
     return failure();
   }
+  std::string scaleName;
+  int64_t rows = 0, columns = 0;
+  StringAttr scales;
+  if (succeeded(parser.parseOptionalKeyword("scales"))) {
+    if (parser.parseString(&scaleName) || parser.parseLSquare() || parser.parseInteger(rows) ||
+        parser.parseComma() || parser.parseInteger(columns) || parser.parseRSquare()) {
+      return failure();
+    }
+    scales = StringAttr::get(parser.getContext(), scaleName);
+  }
   auto emitError = [&] { return parser.emitError(loc); };
   SourceAttr attr =
-      getChecked(emitError, parser.getContext(), StringAttr::get(parser.getContext(), name), type);
+      getChecked(emitError, parser.getContext(), StringAttr::get(parser.getContext(), name), type,
+                 scales, rows, columns);
   if (!attr) {
     return failure();
   }
@@ -110,6 +133,10 @@ FailureOr<SourceAttr> SourceAttr::parseBody(AsmParser &parser) {
 
 void SourceAttr::printBody(AsmPrinter &printer) const {
   printer << getName() << " : " << getType();
+  if (getScales()) {
+    printer << " scales " << getScales() << " [" << getBlockRows() << ", " << getBlockColumns()
+            << "]";
+  }
 }
 
 Attribute SourceAttr::parse(AsmParser &parser, Type) { return parseInAngles<SourceAttr>(parser); }

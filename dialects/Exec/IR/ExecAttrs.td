@@ -38,9 +38,14 @@ def Exec_SourceAttr : Exec_Attr<"Source", "source"> {
   let summary = "a checkpoint tensor (or family) that copies read";
   let description = [{
     `#dsv2_exec.source<"model.layers.{l}.mlp.experts.{e}.up_proj.weight" : tensor<1536x5120xbf16>>`.
-    `{l}` stands for the layer, `{e}` for the expert. The type must be the checkpoint's (f32 or bf16).
+    `{l}` stands for the layer, `{e}` for the expert. The type must be the checkpoint's: f32, bf16, or
+    f8E4M3FN with scales, `#dsv2_exec.source<"a.weight" : tensor<576x512xf8E4M3FN> scales
+    "a.weight_scale_inv" [128, 128]>`: the f32 tensor of one scale for each block of so many rows and
+    columns. Copies read the products in f32.
   }];
-  let parameters = (ins "::mlir::StringAttr":$name, "::mlir::RankedTensorType":$type);
+  let parameters = (ins "::mlir::StringAttr":$name, "::mlir::RankedTensorType":$type,
+                        OptionalParameter<"::mlir::StringAttr">:$scales, "int64_t":$blockRows,
+                        "int64_t":$blockColumns);
   let extraClassDeclaration = [{
     static FailureOr<SourceAttr> parseBody(AsmParser &parser);
     void printBody(AsmPrinter &printer) const;

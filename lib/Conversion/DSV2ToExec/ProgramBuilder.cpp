@@ -85,6 +85,18 @@ std::string ProgramBuilder::useCache(CacheType type, int64_t pageTokens, int64_t
   return cacheName;
 }
 
+/// The MLIR type of a checkpoint tensor's elements.
+static Type sourceType(MLIRContext *context, ::dsv2::ElementType type) {
+  switch (type) {
+  case ::dsv2::ElementType::BF16:
+    return BFloat16Type::get(context);
+  case ::dsv2::ElementType::F8E4M3:
+    return Float8E4M3FNType::get(context);
+  default:
+    return Float32Type::get(context);
+  }
+}
+
 FailureOr<std::string> ProgramBuilder::useWeight(WeightOp use, Type element,
                                                  const PreparedLayout &layout) {
   std::string key = use.getFamily().str();
@@ -113,10 +125,11 @@ FailureOr<std::string> ProgramBuilder::useWeight(WeightOp use, Type element,
   MLIRContext *c = context();
   SmallVector<Attribute> sources, copies;
   for (const ::dsv2::WeightSource &source : weight->sources) {
-    Type type = source.type == ::dsv2::ElementType::BF16 ? Type(BFloat16Type::get(c))
-                                                         : Type(Float32Type::get(c));
-    sources.push_back(dsv2_exec::SourceAttr::get(c, StringAttr::get(c, source.name),
-                                                 RankedTensorType::get(source.shape, type)));
+    sources.push_back(dsv2_exec::SourceAttr::get(
+        c, StringAttr::get(c, source.name),
+        RankedTensorType::get(source.shape, sourceType(c, source.type)),
+        source.scales.empty() ? StringAttr() : StringAttr::get(c, source.scales), source.blockRows,
+        source.blockColumns));
   }
   for (const ::dsv2::WeightCopy &copy : weight->copies) {
     SmallVector<int64_t> extents, from, to;

@@ -49,6 +49,33 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 
 // -----
 
+// fp8 without scales.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{source "a" of type 'tensor<2x2xf8E4M3FN>' needs scales}}
+  dsv2_exec.weight @w : f32 elements 4 sources ["a" : tensor<2x2xf8E4M3FN>] copies []
+}
+
+// -----
+
+// Scales of plain numbers.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{source "a" of type 'tensor<2x2xbf16>' has scales, expected none}}
+  dsv2_exec.weight @w : f32 elements 4 sources ["a" : tensor<2x2xbf16> scales "s" [1, 1]] copies []
+}
+
+// -----
+
+// Blocks larger than the matrix.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{has scales in blocks of 3 x 1, expected a matrix and blocks within it}}
+  dsv2_exec.weight @w : f32 elements 4 sources ["a" : tensor<2x2xf8E4M3FN> scales "s" [3, 1]] copies []
+}
+
+// -----
+
 // Experts without {e}.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {

@@ -59,8 +59,14 @@ std::optional<int64_t> stepTableElements(std::string_view name, const ModelInfo 
   } else if (name == "wanted") {
     rows = symbols[static_cast<size_t>(Symbol::Wanted)];
   } else if (name == "replay") {
-    if (__builtin_mul_overflow(static_cast<int64_t>(model.routedLayerNumbers.size()), model.topK,
-                               &width)) {
+    // Numbers without routing between two with it have room too, so that a layer is found by
+    // its number.
+    const std::vector<int64_t> &numbers = model.routedLayerNumbers;
+    int64_t span = 0;
+    if (!numbers.empty() && (__builtin_sub_overflow(numbers.back(), numbers.front() - 1, &span))) {
+      return std::nullopt;
+    }
+    if (__builtin_mul_overflow(span, model.topK, &width)) {
       return std::nullopt;
     }
   } else if (name == "logits") {

@@ -65,6 +65,10 @@ bool SpecReader::flag(llvm::StringRef field) {
   return attribute.getValue();
 }
 
+bool SpecReader::optionalFlag(llvm::StringRef field) {
+  return request.spec.get(field) ? flag(field) : false;
+}
+
 Type SpecReader::element(llvm::StringRef field) {
   auto attribute = request.spec.getAs<TypeAttr>(field);
   if (!attribute || !(attribute.getValue().isF32() || attribute.getValue().isBF16())) {

@@ -64,6 +64,8 @@ public:
   int64_t integer(llvm::StringRef field, int64_t least = 1);
   double real(llvm::StringRef field);
   bool flag(llvm::StringRef field);
+  /// The same, false where the spec has no such field.
+  bool optionalFlag(llvm::StringRef field);
   /// A type attribute: f32 or bf16.
   mlir::Type element(llvm::StringRef field);
   /// A string among those listed.

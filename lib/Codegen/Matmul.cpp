@@ -18,13 +18,17 @@ FailureOr<BuiltKernel> buildMatmul(const KernelRequest &request, TileEmitter &e)
   Type type = spec.element("dtype"), outType = spec.element("out_dtype");
   int64_t aRow = spec.integer("a_row_stride"), aBatch = spec.integer("a_batch_stride", 0);
   int64_t outRow = spec.integer("out_row_stride"), outBatch = spec.integer("out_batch_stride", 0);
-  bool residual = spec.flag("add");
+  bool biased = spec.optionalFlag("bias"), residual = spec.flag("add");
   if (spec.failed()) {
     return failure();
   }
+  Type f32 = Float32Type::get(type.getContext());
   SmallVector<KernelArgument> arguments = {{type}, {type}};
+  if (biased) {
+    arguments.push_back({f32});
+  }
   if (residual) {
-    arguments.push_back({Float32Type::get(type.getContext()), /*mayAlias=*/true});
+    arguments.push_back({f32, /*mayAlias=*/true});
   }
   arguments.append({{outType, residual}, {Type()}});
   SmallVector<Value> args = e.begin(request, arguments);
@@ -36,8 +40,9 @@ FailureOr<BuiltKernel> buildMatmul(const KernelRequest &request, TileEmitter &e)
     Value column = e.mul(batch > 1 ? e.rem(item, panels) : item, columns);
     Matrix a{args[0], e.mul(element, aBatch), aRow, type};
     Matrix out{outMemory, e.mul(element, outBatch), outRow, outType};
-    Matrix added{residual ? args[2] : Value(), out.offset, outRow,
-                 Float32Type::get(type.getContext())};
+    // One row of biases for all rows of the result: its rows are 0 apart.
+    Matrix biases{biased ? args[2] : Value(), e.mul(element, n), 0, f32};
+    Matrix added{residual ? args[args.size() - 3] : Value(), out.offset, outRow, f32};
     e.forRows(e.index(0), rows, [&](RowBlock block) {
       auto panelsOf = [&](Value) {
         return SmallVector<Panel>{RowsPanel{{{a, k}}, block}, PackedPanel{args[1], item, k, type}};
@@ -50,7 +55,8 @@ FailureOr<BuiltKernel> buildMatmul(const KernelRequest &request, TileEmitter &e)
           },
           [&](TileState state) {
             e.store(state.tiles[0], out, column, n, [&](const Chunk &chunk) {
-              return residual ? e.addf(chunk.value, e.load(added, chunk)) : chunk.value;
+              Value sum = biased ? e.addf(chunk.value, e.load(biases, chunk)) : chunk.value;
+              return residual ? e.addf(sum, e.load(added, chunk)) : sum;
             });
           });
     });

@@ -117,7 +117,8 @@ struct CompilePass : public mlir::dsv2::impl::CompilePassBase<CompilePass> {
                     "the compute type (other cache types are not supported yet)");
     }
     if (verify != 0) {
-      return refuse("verify", Twine(verify), "0 (multi-token prediction is not supported yet)");
+      return refuse("verify", Twine(verify),
+                    "0 (the block of multi-token prediction, @mtp, is not compiled yet)");
     }
     if (!among(emulate, {"on", "off"})) {
       return refuse("emulate", emulate, "on or off");

@@ -34,11 +34,14 @@ StepTables::StepTables(const ModelInfo &model, const Variant &variant,
 }
 
 /// Rows of all layers, [rows][layers][top k], unless the program's arguments step
-/// from layer to layer by a whole table of the largest step's rows.
+/// by a whole table of the largest step's rows with the number of the layer: then
+/// every number from the first routed layer to the last has such a table.
 void StepTables::findReplayLayout() {
   const std::vector<int64_t> &numbers = model.routedLayerNumbers;
-  replayLayer = model.topK;
   replayRow = static_cast<int64_t>(numbers.size()) * model.topK;
+  for (size_t layer = 0; layer < numbers.size(); ++layer) {
+    replayLayers.push_back(static_cast<int64_t>(layer) * model.topK);
+  }
   if (numbers.size() < 2) {
     return;
   }
@@ -46,8 +49,10 @@ void StepTables::findReplayLayout() {
   auto look = [&](const Dispatch &dispatch) {
     for (const Arg &arg : dispatch.args) {
       if (arg.kind == ArgKind::Buffer && variant.buffers[arg.index].table == "replay" &&
-          arg.layerScale * (numbers[1] - numbers[0]) == tableStride) {
-        replayLayer = tableStride;
+          arg.layerScale == tableStride) {
+        for (size_t layer = 0; layer < numbers.size(); ++layer) {
+          replayLayers[layer] = (numbers[layer] - numbers[0]) * tableStride;
+        }
         replayRow = model.topK;
       }
     }
@@ -121,7 +126,7 @@ void StepTables::fillReplay(int64_t row, const StepPart &part) const {
   int64_t k = model.topK;
   for (size_t layer = 0; layer < part.routing->layers.size(); ++layer) {
     const int32_t *from = part.routing->layers[layer].data() + part.routingFrom * k;
-    int32_t *to = replay + static_cast<int64_t>(layer) * replayLayer + row * replayRow;
+    int32_t *to = replay + replayLayers[layer] + row * replayRow;
     for (int64_t i = 0; i < part.count; ++i) {
       std::memcpy(to + i * replayRow, from + i * k, static_cast<size_t>(k) * sizeof(int32_t));
     }

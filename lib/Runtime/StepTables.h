@@ -67,8 +67,9 @@ private:
   int64_t *slot;
   float *ropeCos, *ropeSin;
   int64_t pageTokens, blockRow;
-  /// Elements of `replay` from one routed layer, and one row, to the next.
-  int64_t replayLayer = 0, replayRow = 0;
+  /// Elements of `replay` before the rows of each routed layer, and from one row to the next.
+  std::vector<int64_t> replayLayers;
+  int64_t replayRow = 0;
 };
 
 } // namespace dsv2

@@ -72,6 +72,14 @@ TEST(Limits, Caps) {
   });
 }
 
+/// Leaves one weight and one dispatch that reads it.
+void useOnly(Variant &v, const Weight &weight) {
+  v.weights = {weight};
+  v.entries[0].steps.resize(1);
+  v.entries[0].steps[0].dispatch.args[1] = slotOf(ArgKind::Weight, 0);
+  v.buffers[0].liveEnd = 1;
+}
+
 TEST(Limits, Weights) {
   expectLimit("families", 65536,
               [](Program &, Variant &v, int64_t n) { fill(v.weights, n, Weight(v.weights[0])); });
@@ -105,13 +113,21 @@ TEST(Limits, Weights) {
     for (WeightCopy &copy : weight.copies) {
       copy = {copy.source, 0, 0, {}, 0, 4096, 1};
     }
-    v.weights.erase(v.weights.begin());
-    v.entries[0].steps.resize(1);
-    v.entries[0].steps[0].dispatch.args[1] = slotOf(ArgKind::Weight, 0);
-    v.buffers[0].liveEnd = 1;
+    useOnly(v, Weight(weight));
+  });
+  // A scaled source counts twice.
+  expectLimit("tensors and scales", 128, [](Program &, Variant &v, int64_t n) {
+    Weight weight = v.weights[2];
+    weight.layers.end = n;
+    weight.elements = 4096;
+    weight.sources[0].name += "{e}";
+    weight.sources[0].scales += "{e}";
+    weight.copies[0] = {0, 0, 0, {}, 0, 4096, 1};
+    useOnly(v, weight);
   });
   // 16 TiB of prepared weights, of which the sample's experts take 1536 bytes.
   expectLimit("prepared bytes", (int64_t(1) << 40) - 96, [](Program &, Variant &v, int64_t n) {
+    v.weights.pop_back();
     v.weights[0].layers = {0, 8, 1, false};
     v.weights[0].elements = n;
   });

@@ -107,7 +107,7 @@ inline Program sampleProgram() {
   variant.buffers = {
       x, tableBuffer("tokens", BufferKind::Table, ElementType::I32, symbol(Symbol::Rows)),
       tableBuffer("block_table", BufferKind::Table, ElementType::I32, times(Symbol::Sequences, 4)),
-      tableBuffer("replay", BufferKind::Table, ElementType::I32, times(Symbol::Rows, 4)),
+      tableBuffer("replay", BufferKind::Table, ElementType::I32, times(Symbol::Rows, 6)),
       tableBuffer("logits", BufferKind::Output, ElementType::F32, times(Symbol::Wanted, 32))};
   Cache cache;
   cache.name = "cache";

@@ -12,20 +12,22 @@ namespace {
 struct Case {
   int64_t rows, n, k, batch;
   bool bf16, outBf16, add;
+  bool bias = false;
 };
 
 /// Operands of a case, with spare columns between rows, and its result in f64.
 struct Problem {
   Case c;
   int64_t kPadded, aRow, outRow, outBatch;
-  Elements a, plain, w, residual;
+  Elements a, plain, w, residual, bias;
 
   explicit Problem(const Case &c)
       : c(c), kPadded((c.k + 1) / 2 * 2), aRow(c.batch * kPadded + 2), outRow(c.batch * c.n + 3),
         outBatch(c.n), a(c.rows * aRow, c.bf16),
         plain(randomElements(c.batch * c.n * c.k, c.bf16, 2)),
         w(packWeight(plain, c.batch, c.n, c.k, c.bf16)),
-        residual(randomElements(c.rows * outRow, false, 3)) {
+        residual(randomElements(c.rows * outRow, false, 3)),
+        bias(randomElements(c.batch * c.n, false, 4)) {
     a.randomize(1);
     for (int64_t m = 0; m < c.rows; ++m) {
       for (int64_t e = 0; e < c.batch; ++e) {
@@ -44,7 +46,7 @@ struct Problem {
            ", a_batch_stride = " + std::to_string(kPadded) +
            ", out_row_stride = " + std::to_string(outRow) +
            ", out_batch_stride = " + std::to_string(outBatch) +
-           ", add = " + (c.add ? "true" : "false") + "}";
+           ", add = " + (c.add ? "true" : "false") + (c.bias ? ", bias = true}" : "}");
   }
 
   int64_t items() const { return c.batch * ceilDiv(c.n, 64); }
@@ -52,6 +54,9 @@ struct Problem {
   Elements run(const ReadyKernel &kernel, int64_t rows, int64_t pieces = 1) const {
     Elements out(c.rows * outRow, c.outBf16);
     std::vector<uint64_t> slots = {a.slot(), w.slot()};
+    if (c.bias) {
+      slots.push_back(bias.slot());
+    }
     if (c.add) {
       slots.push_back(residual.slot());
     }
@@ -71,6 +76,10 @@ struct Problem {
         for (int64_t j = 0; j < c.n; ++j) {
           double sum = c.add ? residual.get(m * outRow + e * outBatch + j) : 0.0,
                  size = std::abs(sum);
+          if (c.bias) {
+            sum += bias.get(e * c.n + j);
+            size += std::abs(bias.get(e * c.n + j));
+          }
           for (int64_t x = 0; x < c.k; ++x) {
             double product =
                 double(a.get(m * aRow + e * kPadded + x)) * plain.get((e * c.n + j) * c.k + x);
@@ -105,6 +114,9 @@ std::vector<Case> cases() {
     out.push_back({13, 37, 64, 3, bf16, bf16, false});
     out.push_back({5, 64, 1, 2, bf16, true, true});
     out.push_back({6, 1, 3, 1, bf16, false, false});
+    out.push_back({7, 100, 64, 1, bf16, false, false, true});
+    out.push_back({13, 37, 41, 3, bf16, bf16, true, true});
+    out.push_back({1, 64, 64, 1, bf16, false, true, true});
   }
   return out;
 }
@@ -143,7 +155,7 @@ TEST(MatmulTest, BitsDoNotDependOnRowsOrSplit) {
 
 TEST(MatmulTest, BitsDoNotDependOnTheTier) {
   for (bool bf16 : {false, true}) {
-    Problem problem({13, 100, 41, 2, bf16, bf16, false});
+    Problem problem({13, 100, 41, 2, bf16, bf16, true, true});
     const ReadyKernel *first = KernelHouse::get().kernel("x86-64-v3", "matmul", problem.spec());
     ASSERT_TRUE(first) << KernelHouse::get().message;
     Elements expected = problem.run(*first, 13);
@@ -169,12 +181,28 @@ TEST(MatmulTest, ResidualMayBeTheOutput) {
   }
 }
 
+TEST(MatmulTest, BiasComesBeforeTheResidual) {
+  // Where the order shows: 1 + 2^-24 is 1 in f32, so the two small numbers only count together.
+  Problem problem({1, 1, 1, 1, false, false, true, true});
+  problem.a.set(0, 0x1p-24f);
+  problem.w.set(0, 1.0f);
+  problem.bias.set(0, 0x1p-24f);
+  problem.residual.set(0, 1.0f);
+  for (const std::string &target : KernelHouse::get().runnable()) {
+    const ReadyKernel *kernel = KernelHouse::get().kernel(target, "matmul", problem.spec());
+    ASSERT_TRUE(kernel) << KernelHouse::get().message;
+    EXPECT_EQ(problem.run(*kernel, 1).get(0), 1.0f + 0x1p-23f) << target;
+  }
+}
+
 TEST(MatmulTest, WrongSpecIsNamed) {
   KernelHouse &house = KernelHouse::get();
   EXPECT_EQ(house.kernel("x86-64-v3", "matmul", "{n = 0, k = 4}"), nullptr);
   EXPECT_NE(house.message.find("builder 'matmul', field 'n': is 0, expected at least 1"),
             std::string::npos);
   EXPECT_NE(house.message.find("field 'dtype': expected the type f32 or bf16"), std::string::npos);
+  EXPECT_EQ(house.kernel("x86-64-v3", "matmul", "{n = 1, bias = 1}"), nullptr);
+  EXPECT_NE(house.message.find("field 'bias': expected true or false"), std::string::npos);
 }
 
 } // namespace

@@ -330,6 +330,44 @@ TEST_F(SessionTest, TablesHoldPositionsAnglesAndReplayedExperts) {
   EXPECT_TRUE((*s)->step(&rows, 1)) << "the record ends before the last row";
 }
 
+TEST_F(SessionTest, ReplayedExpertsOfLayersWithGapsLieByNumber) {
+  std::vector<int32_t> replay;
+  Program program = toyProgram();
+  program.model.layers = 5;
+  program.model.routedLayerNumbers = {1, 4};
+  Variant &variant = program.variants[0];
+  int64_t table = variant.maxStepTokens * program.model.topK;
+  variant.buffers[11].elements.code = {{ExprOp::Constant, 4 * table}};
+  Arg whole, layer;
+  whole.kind = layer.kind = ArgKind::Buffer;
+  whole.index = layer.index = 11;
+  layer.layerScale = table;
+  variant.entries[0].steps[0].dispatch.args.push_back(whole);
+  variant.entries[0].steps[1].body[0].args.push_back(layer);
+  std::vector<TestKernel> kernels = toyKernels();
+  kernels[0] = [&](const uint64_t *s, int64_t begin, int64_t end) {
+    std::fill(reinterpret_cast<float *>(s[0]) + begin, reinterpret_cast<float *>(s[0]) + end, 0.f);
+    const auto *from = reinterpret_cast<const int32_t *>(s[1]);
+    replay.assign(from, from + 4 * table);
+  };
+  Expected<Checkpoint> checkpoint = Checkpoint::open(directory.path);
+  Expected<std::unique_ptr<Model>> made =
+      Model::create(program, 0, std::make_unique<TestDriver>(kernels), *checkpoint, {});
+  ASSERT_TRUE(made);
+  Expected<std::unique_ptr<Session>> s = Session::create(**made, {});
+  ASSERT_TRUE(s);
+  std::vector<int32_t> ids = {1, 2};
+  RoutingRecord routing;
+  routing.layers = {{0, 1, 2, 3}, {3, 2, 1, 2}};
+  StepPart rows = part(*(*s)->open(), ids);
+  rows.routing = &routing;
+  std::optional<Error> failure = (*s)->step(&rows, 1);
+  ASSERT_FALSE(failure) << failure->message();
+  EXPECT_EQ(std::vector<int32_t>(replay.begin(), replay.begin() + 4), routing.layers[0]);
+  auto last = replay.begin() + 3 * table;
+  EXPECT_EQ(std::vector<int32_t>(last, last + 4), routing.layers[1]);
+}
+
 TEST_F(SessionTest, FirstEntryWhoseGuardHoldsIsTaken) {
   Program program = toyProgram();
   program.variants[0].entries[0].guard = {expr("3 T -1 * +")}; // at most three rows

@@ -30,6 +30,8 @@ static std::string helpText() {
          "  --temperature T        0: always the most likely token (default)\n"
          "  --top-k K, --top-p P   sample among the K likeliest, or those that reach P together\n"
          "  --seed S               of the random numbers (default 0)\n"
+         "  --speculate K          drafts of a step; only 0 until the block of multi-token\n"
+         "                         prediction is compiled\n"
          "  --stop ID              ends a sequence like its EOS; may be repeated\n"
          "  --json                 one JSON object instead of text\n"
          "  --quiet                no notes on standard error\n"
@@ -85,6 +87,7 @@ private:
   bool ownFlag();
   bool benchFlag();
   bool samplingFlag();
+  bool predictionFlag();
   void on(bool &into) {
     error = flags.noValue();
     into = true;
@@ -161,6 +164,32 @@ bool Parser::samplingFlag() {
   return true;
 }
 
+/// Multi-token prediction: known flags, but no variant holds the block yet.
+bool Parser::predictionFlag() {
+  constexpr uint64_t kMostDrafts = 64;
+  const std::string &name = flags.name();
+  if (name == "--mtp") {
+    bool wanted = false;
+    on(wanted);
+    if (!error) {
+      error = Error(ErrorKind::Unsupported,
+                    "flag '--mtp': the block of multi-token prediction (@mtp) is not compiled "
+                    "yet; dsv2-interpret --mtp runs it");
+    }
+  } else if (name == "--speculate") {
+    uint64_t drafts = 0;
+    natural(drafts, 0, kMostDrafts);
+    if (!error && drafts != 0) {
+      error = Error(ErrorKind::Unsupported, "flag '--speculate' is ", drafts,
+                    ": drafts need the block of multi-token prediction (@mtp), which is not "
+                    "compiled yet; leave the flag out or give 0");
+    }
+  } else {
+    return false;
+  }
+  return true;
+}
+
 bool Parser::ownFlag() {
   const std::string &name = flags.name();
   if (name == "--help" || name == "-h") {
@@ -194,7 +223,7 @@ bool Parser::ownFlag() {
   } else if (name == "--json") {
     on(line.json);
   } else {
-    return samplingFlag() || benchFlag();
+    return samplingFlag() || predictionFlag() || benchFlag();
   }
   return true;
 }

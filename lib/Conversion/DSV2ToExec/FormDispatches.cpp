@@ -41,11 +41,12 @@ ModelFacts collectFacts(func::FuncOp step) {
     } else if (auto gate = dyn_cast<GateOp>(op)) {
       facts.routedExperts = cast<RankedTensorType>(gate.getWeight().getType()).getDimSize(0);
       facts.topK = gate.getMethod().getTopK();
-      if (auto loop = gate->getParentOfType<LayersOp>()) {
-        for (int64_t l = loop.getRange().getBegin(); l < loop.getRange().getEnd();
-             l += loop.getRange().getStep()) {
-          facts.routedLayers.push_back(l);
-        }
+      auto weight = gate.getWeight().getDefiningOp<WeightOp>();
+      RangeAttr range =
+          weight && weight.getLayer() ? getRangeOfLayer(weight.getLayer()) : RangeAttr();
+      for (int64_t l = range ? range.getBegin() : 0; range && l < range.getEnd();
+           l += range.getStep()) {
+        facts.routedLayers.push_back(l);
       }
     }
   });
@@ -55,6 +56,7 @@ ModelFacts collectFacts(func::FuncOp step) {
     }
   }
   llvm::sort(facts.routedLayers);
+  facts.routedLayers.erase(llvm::unique(facts.routedLayers), facts.routedLayers.end());
   return facts;
 }
 
@@ -93,8 +95,12 @@ struct FormDispatchesPass : public mlir::dsv2::impl::FormDispatchesPassBase<Form
       return signalPassFailure();
     }
     ModelFacts facts = collectFacts(step);
+    RoutedLayers routed;
+    if (!facts.routedLayers.empty()) {
+      routed = {facts.routedLayers.front(), facts.routedLayers.back()};
+    }
     for (dsv2_exec::VariantOp variant : variants) {
-      ProgramBuilder program(variant, module, int64_t(facts.routedLayers.size()));
+      ProgramBuilder program(variant, module, routed);
       for (const EntrySchedule &schedule :
            {EntrySchedule{"few_rows", splitRows, true}, EntrySchedule{"any_rows", 0, false}}) {
         if (failed(StepLowering(program, schedule).run(step))) {

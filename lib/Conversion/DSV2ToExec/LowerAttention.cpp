@@ -24,10 +24,9 @@ int64_t StepLowering::cacheRowElements(CacheType type) const {
   return llvm::alignTo(type.getRowWidth(), kCacheRowMultiple);
 }
 
-Slot StepLowering::cacheSlot(CacheType type) {
-  Slot slot{Slot::Kind::Cache, program.useCache(type, kPageTokens, cacheRowElements(type))};
-  slot.scale = 1;
-  return slot;
+FailureOr<Slot> StepLowering::cacheSlot(CacheType type, Value layer) {
+  return atLayer({Slot::Kind::Cache, program.useCache(type, kPageTokens, cacheRowElements(type))},
+                 layer);
 }
 
 /// kv = kv_a x, then the norm of its first columns; the rope part stays where it is.
@@ -94,27 +93,29 @@ LogicalResult StepLowering::lowerRope(RopeOp op) {
 
 LogicalResult StepLowering::lowerCacheAppend(CacheAppendOp op) {
   FailureOr<Place> latent = place(op.getLatent()), key = place(op.getKRope());
-  if (failed(latent) || failed(key)) {
+  auto type = cast<CacheType>(op.getCache().getType());
+  FailureOr<Slot> rows = cacheSlot(type, op.getLayer());
+  if (failed(latent) || failed(key) || failed(rows)) {
     return failure();
   }
-  auto type = cast<CacheType>(op.getCache().getType());
   RowKernel kernel(program.context(), "cache_append");
   unsigned first = kernel.addSlot("latent"), second = kernel.addSlot("k_rope"),
            cache = kernel.addSlot("cache"), table = kernel.addSlot("slot");
   buildCacheAppend(kernel, kernel.load(first, latent->layout), kernel.load(second, key->layout),
                    cache, type.getElementType(), cacheRowElements(type), table);
   dispatchRows(op, kernel, "cache_append", {cache}, latent->rows,
-               {slotOf(*latent), slotOf(*key), cacheSlot(type),
+               {slotOf(*latent), slotOf(*key), *rows,
                 tableSlot("slot", IntegerType::get(program.context(), 64), 1, LaunchSymbol::Rows)});
   return success();
 }
 
 LogicalResult StepLowering::lowerLatentAttention(LatentAttentionOp op) {
   FailureOr<Place> query = place(op.getQLatent()), rotated = place(op.getQRope());
-  if (failed(query) || failed(rotated)) {
+  auto type = cast<CacheType>(op.getCache().getType());
+  FailureOr<Slot> cached = cacheSlot(type, op.getLayer());
+  if (failed(query) || failed(rotated) || failed(cached)) {
     return failure();
   }
-  auto type = cast<CacheType>(op.getCache().getType());
   if (query->layout.element != type.getElementType() ||
       rotated->layout.element != type.getElementType()) {
     return op.emitOpError() << "queries and cache must have one element type to be compiled, got "
@@ -159,7 +160,7 @@ LogicalResult StepLowering::lowerLatentAttention(LatentAttentionOp op) {
   SmallVector<Slot> inputs = {
       firstElement(*query),
       firstElement(*rotated),
-      cacheSlot(type),
+      *cached,
       Slot::buffer(
           program.useTable("block_table", i32, program.symbol(LaunchSymbol::Sequences) * pages)),
       contextTable,

@@ -36,9 +36,6 @@ LogicalResult StepLowering::lowerGate(GateOp op) {
   if (!reader) {
     return success();
   }
-  if (!layers || layers.getStep() != 1 || routedLayersHere != 0) {
-    return op.emitOpError("must be the only gate in a loop over consecutive layers to be compiled");
-  }
   int64_t experts = cast<RankedTensorType>(op.getWeight().getType()).getDimSize(0);
   int64_t topK = op.getMethod().getTopK(), slots = topK + reader.getShared();
   auto table = [&](Type element, int64_t width, StringRef name) {
@@ -67,14 +64,23 @@ LogicalResult StepLowering::lowerGate(GateOp op) {
       b.getNamedAttr("normalize", b.getBoolAttr(op.getNormalize())),
       b.getNamedAttr("scale", b.getF64FloatAttr(op.getScale().convertToDouble())),
   });
-  // The replay table holds the recorded choices of one MoE layer after the other.
+  // The replay table holds the recorded choices of every layer from the first MoE layer to the
+  // last, by its number.
   int64_t perLayer = topK * program.maxStepTokens();
-  Slot replay = Slot::buffer(
-      program.useTable("replay", i32, b.getAffineConstantExpr(perLayer * program.routedLayers())));
-  replay.scale = perLayer;
-  replay.offset = perLayer * (routedLayersBefore - layers.getBegin());
-  routedLayersHere = layers.size();
-  SmallVector<Slot> slotsOfGate = {slotOf(logits), slotOf(weights), slotOf(ids), replay,
+  auto weight = op.getWeight().getDefiningOp<WeightOp>();
+  if (!weight || !weight.getLayer()) {
+    return op.emitOpError("must have a weight of a layer to be compiled");
+  }
+  FailureOr<Slot> replay = atLayer(
+      Slot::buffer(program.useTable(
+          "replay", i32, b.getAffineConstantExpr(perLayer * program.routedLayers().size()))),
+      weight.getLayer());
+  if (failed(replay)) {
+    return failure();
+  }
+  replay->scale *= perLayer;
+  replay->offset = perLayer * (replay->offset - program.routedLayers().first);
+  SmallVector<Slot> slotsOfGate = {slotOf(logits), slotOf(weights), slotOf(ids), *replay,
                                    Slot::sym(LaunchSymbol::Replay)};
   if (op.getBias()) {
     FailureOr<Slot> bias = weightSlot(op.getBias(), f32, {});

@@ -106,8 +106,6 @@ LogicalResult StepLowering::lowerLayers(LayersOp op) {
   }
   program.endRepeat();
   layers = nullptr;
-  routedLayersBefore += routedLayersHere;
-  routedLayersHere = 0;
   return success();
 }
 

@@ -18,7 +18,8 @@ using namespace mlir::dsv2;
 // elements.
 static constexpr int64_t kSlack = 64;
 
-ProgramBuilder::ProgramBuilder(dsv2_exec::VariantOp variant, ModuleOp model, int64_t routedLayers)
+ProgramBuilder::ProgramBuilder(dsv2_exec::VariantOp variant, ModuleOp model,
+                               RoutedLayers routedLayers)
     : variant(variant), modelSymbols(model), routed(routedLayers),
       declarations(OpBuilder::atBlockEnd(variant.getBody())),
       body(OpBuilder::atBlockEnd(variant.getBody())) {}

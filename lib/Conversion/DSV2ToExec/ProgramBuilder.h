@@ -41,6 +41,12 @@ struct PreparedLayout {
   int64_t splitRows = 1; ///< packed: rows [N] are this many equal parts, each with its own panels
 };
 
+/// The first and last MoE layer of a model.
+struct RoutedLayers {
+  int64_t first = 0, last = -1;
+  int64_t size() const { return last - first + 1; }
+};
+
 /// Attribute of a variant: what its target says of packed weights, `{f32 = [panel, pair], bf16 =
 /// ...}`.
 constexpr llvm::StringLiteral kPackingAttr = "packing";
@@ -50,7 +56,7 @@ constexpr llvm::StringLiteral kWritesAttr = "writes";
 class ProgramBuilder {
 public:
   /// `variant` must be empty or hold only what this class made.
-  ProgramBuilder(dsv2_exec::VariantOp variant, ModuleOp model, int64_t routedLayers);
+  ProgramBuilder(dsv2_exec::VariantOp variant, ModuleOp model, RoutedLayers routedLayers);
 
   MLIRContext *context() const { return variant->getContext(); }
   /// Pair of the target's packed layout for this element type: a contraction's operand rows are
@@ -62,8 +68,7 @@ public:
   int64_t maxContext() { return variant.getMaxContext(); }
   /// Most new tokens of a step.
   int64_t maxStepTokens() { return variant.getMaxStepTokens(); }
-  /// MoE layers of the model.
-  int64_t routedLayers() const { return routed; }
+  const RoutedLayers &routedLayers() const { return routed; }
 
   /// Affine expressions over launch symbols.
   AffineExpr symbol(LaunchSymbol which) const { return dsv2_exec::getLaunchExpr(context(), which); }
@@ -102,7 +107,7 @@ private:
 
   dsv2_exec::VariantOp variant;
   SymbolTable modelSymbols;
-  int64_t routed;
+  RoutedLayers routed;
   OpBuilder declarations; ///< before all entries, in order of first use
   OpBuilder body;
   dsv2_exec::EntryOp entry;

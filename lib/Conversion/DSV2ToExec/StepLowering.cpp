@@ -190,7 +190,18 @@ FailureOr<Slot> StepLowering::weightSlot(Value weight, Type element, const Prepa
     return failure();
   }
   Slot slot{Slot::Kind::Weight, *name};
-  slot.scale = use.getLayer() ? 1 : 0;
+  return use.getLayer() ? atLayer(slot, use.getLayer()) : slot;
+}
+
+FailureOr<Slot> StepLowering::atLayer(Slot slot, Value layer) const {
+  RangeAttr range = getRangeOfLayer(layer);
+  if (!range || (range.size() > 1 && (!layers || range.size() != layers.size()))) {
+    return emitError(
+        layer.getLoc(),
+        "expected the number of the loop's layer, that plus a constant, or a constant");
+  }
+  slot.scale = range.size() > 1 ? 1 : 0;
+  slot.offset = range.getBegin() - (range.size() > 1 ? layers.getBegin() : 0);
   return slot;
 }
 

@@ -74,6 +74,8 @@ private:
   AffineExpr rowsOf(LaunchSymbol rows) const { return program.symbol(rows); }
   AffineMap itemsOf(LaunchSymbol rows) const { return program.sizes({program.symbol(rows)}); }
   FailureOr<Slot> weightSlot(Value weight, Type element, const PreparedLayout &layout);
+  /// The slot of a weight or cache at a layer: the loop's, some layers after it, or a fixed one.
+  FailureOr<Slot> atLayer(Slot slot, Value layer) const;
   Slot tableSlot(StringRef table, Type element, int64_t perRow, LaunchSymbol rows);
   /// Ends a row kernel and dispatches it.
   void dispatchRows(Operation *op, RowKernel &kernel, StringRef name, ArrayRef<int64_t> writes,
@@ -111,7 +113,7 @@ private:
   LogicalResult lowerCacheAppend(CacheAppendOp op);
   LogicalResult lowerLatentAttention(LatentAttentionOp op);
   int64_t cacheRowElements(CacheType type) const;
-  Slot cacheSlot(CacheType type);
+  FailureOr<Slot> cacheSlot(CacheType type, Value layer);
 
   // --- experts (LowerExperts.cpp)
   LogicalResult lowerGate(GateOp op);
@@ -127,8 +129,6 @@ private:
   /// Carried values whose buffer already holds the next layer's value.
   llvm::DenseSet<Value> overwritten;
   RangeAttr layers; ///< of the open loop
-  /// MoE layers in loops before this one, and in it: the replay table counts MoE layers only.
-  int64_t routedLayersBefore = 0, routedLayersHere = 0;
 };
 
 } // namespace mlir::dsv2

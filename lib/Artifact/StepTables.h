@@ -4,15 +4,18 @@
 // step and outputs that it reads after it. One list for the verifier, the compiler and the runtime.
 //
 // T rows of the step, B sequences, W wanted rows:
-//   tokens      i32 [T]        token ids
-//   positions   i32 [T]        positions (any up to 2^24, see INTERFACES: not bounded by the
-//   context) rope_cos    f32 [T, r/2]   magnitude * cos(position * inverse frequency) rope_sin f32
-//   [T, r/2] slot        i64 [T]        row of the paged cache for the token: page * page_tokens +
-//   place in the page context     i32 [T]        cached tokens that the row sees, itself included
-//   sequence    i32 [T]        sequence of the row
+//   tokens      i32 [T]       token ids
+//   positions   i32 [T]       positions (up to 2^24: the context does not bound them)
+//   rope_cos    f32 [T, r/2]  magnitude * cos(position * inverse frequency)
+//   rope_sin    f32 [T, r/2]
+//   slot        i64 [T]       row of the paged cache for the token: page * page_tokens + place
+//   context     i32 [T]       cached tokens that the row sees, itself included
+//   sequence    i32 [T]       sequence of the row
 //   block_table i32 [B, ceildiv(max_context, page_tokens)]  page of each group of page_tokens
-//   tokens wanted      i32 [W]        rows whose logits are wanted replay      i32 [T, routed
-//   layers, top_k]  experts to take instead of the gate's choice
+//   wanted      i32 [W]       rows whose logits are wanted
+//   replay      i32           experts to take instead of the gate's choice. A size that goes with
+//                             T: [T, routed layers, top_k]. One size for every step:
+//                             [last - first routed layer + 1, max_step_tokens, top_k]
 // outputs:
 //   logits      f32 [W, vocab]
 //   hidden      f32 [T, hidden] after the final norm

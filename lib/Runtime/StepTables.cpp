@@ -5,6 +5,9 @@
 //===----------------------------------------------------------------------===//
 #include "lib/Runtime/StepTables.h"
 
+#include "lib/Artifact/Expr.h"
+#include "lib/Artifact/StepTables.h"
+
 #include <cmath>
 #include <cstring>
 
@@ -33,36 +36,24 @@ StepTables::StepTables(const ModelInfo &model, const Variant &variant,
   findReplayLayout();
 }
 
-/// Rows of all layers, [rows][layers][top k], unless the program's arguments step
-/// by a whole table of the largest step's rows with the number of the layer: then
-/// every number from the first routed layer to the last has such a table.
+/// Rows of all layers, [rows][layers][top k], where the table's size goes with the rows of a step.
+/// A table of one size has room for the rows of the largest step for every layer from the first
+/// routed one to the last, found by its number.
 void StepTables::findReplayLayout() {
   const std::vector<int64_t> &numbers = model.routedLayerNumbers;
-  replayRow = static_cast<int64_t>(numbers.size()) * model.topK;
+  SymbolValues one = symbolCaps(variant), two = one;
+  one[static_cast<size_t>(Symbol::Rows)] = 1;
+  two[static_cast<size_t>(Symbol::Rows)] = 2;
+  bool byNumber = false;
+  for (const Buffer &buffer : variant.buffers) {
+    byNumber |= buffer.kind == BufferKind::Table && buffer.table == "replay" &&
+                evaluate(buffer.elements, one) == evaluate(buffer.elements, two);
+  }
+  replayRow = byNumber ? model.topK : static_cast<int64_t>(numbers.size()) * model.topK;
   for (size_t layer = 0; layer < numbers.size(); ++layer) {
-    replayLayers.push_back(static_cast<int64_t>(layer) * model.topK);
-  }
-  if (numbers.size() < 2) {
-    return;
-  }
-  int64_t tableStride = variant.maxStepTokens * model.topK;
-  auto look = [&](const Dispatch &dispatch) {
-    for (const Arg &arg : dispatch.args) {
-      if (arg.kind == ArgKind::Buffer && variant.buffers[arg.index].table == "replay" &&
-          arg.layerScale == tableStride) {
-        for (size_t layer = 0; layer < numbers.size(); ++layer) {
-          replayLayers[layer] = (numbers[layer] - numbers[0]) * tableStride;
-        }
-        replayRow = model.topK;
-      }
-    }
-  };
-  for (const Entry &entry : variant.entries) {
-    for (const Step &step : entry.steps) {
-      for (const Dispatch &dispatch : step.body) {
-        look(dispatch);
-      }
-    }
+    replayLayers.push_back(byNumber
+                               ? (numbers[layer] - numbers[0]) * variant.maxStepTokens * model.topK
+                               : static_cast<int64_t>(layer) * model.topK);
   }
 }
 

@@ -338,12 +338,10 @@ TEST_F(SessionTest, ReplayedExpertsOfLayersWithGapsLieByNumber) {
   Variant &variant = program.variants[0];
   int64_t table = variant.maxStepTokens * program.model.topK;
   variant.buffers[11].elements.code = {{ExprOp::Constant, 4 * table}};
-  Arg whole, layer;
-  whole.kind = layer.kind = ArgKind::Buffer;
-  whole.index = layer.index = 11;
-  layer.layerScale = table;
+  Arg whole;
+  whole.kind = ArgKind::Buffer;
+  whole.index = 11;
   variant.entries[0].steps[0].dispatch.args.push_back(whole);
-  variant.entries[0].steps[1].body[0].args.push_back(layer);
   std::vector<TestKernel> kernels = toyKernels();
   kernels[0] = [&](const uint64_t *s, int64_t begin, int64_t end) {
     std::fill(reinterpret_cast<float *>(s[0]) + begin, reinterpret_cast<float *>(s[0]) + end, 0.f);

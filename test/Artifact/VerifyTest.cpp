@@ -241,7 +241,7 @@ TEST(StepTables, Sizes) {
   EXPECT_EQ(size("rope_cos"), 10);
   EXPECT_EQ(size("block_table"), 12);
   EXPECT_EQ(size("wanted"), 2);
-  EXPECT_EQ(size("replay"), 20);
+  EXPECT_EQ(size("replay"), 30); // layer 2 lies between
   EXPECT_EQ(size("logits"), 64);
   EXPECT_EQ(size("hidden"), 40);
   EXPECT_EQ(size("nonsense"), -1);

@@ -86,14 +86,14 @@ module attributes {dsv2.stage = "codegen", dsv2.model = {name = "sample", vocab 
 // DESCRIBE-NEXT: 4 routed experts in 2 layers, 2 chosen for a token
 // DESCRIBE: variant x86-64-v3:emulated: driver cpu, code for x86-64-v3, compute f32
 // DESCRIBE-NEXT: caps     context 256 tokens, batch 4 sequences, step 16 rows
-// DESCRIBE-NEXT: memory   weights 2560, cache 240 a token, step tables 64, outputs 2048, buffers 896 at the caps, scratch 4096 a worker (bytes)
+// DESCRIBE-NEXT: memory   weights 2368, cache 240 a token, step tables 64, outputs 2048, buffers 896 at the caps, scratch 4096 a worker (bytes)
 // DESCRIBE-NEXT: image    8192 bytes, 4096 of them code
 // DESCRIBE-NEXT: entry    decode: B - T >= 0, 7 - T >= 0; 3 dispatches, 4 launches a step, buffers 896 bytes at the caps
 // DESCRIBE-NEXT: entry    any: any step; 1 dispatches, 1 launches a step, buffers 0 bytes at the caps
 // DESCRIBE-NEXT: kernel   embed_0  generic  100 bytes
 // DESCRIBE: weight   experts  layers 1 to 5 step 2  f32  1536 bytes  <- model.layers.{l}.mlp.experts.{e}.up_proj.weight, model
 
-// DESCRIBE: weight   scaled  layers 1 to 5 step 1  bf16  320 bytes  <- model.layers.{l}.a.weight * model.layers.{l}.a.weight_scale_inv [2, 8]
+// DESCRIBE: weight   scaled  layers 1 to 5  bf16  320 bytes  <- model.layers.{l}.a.weight * model.layers.{l}.a.weight_scale_inv [2, 8]
 
 // JSON: "hash": "{{[0-9a-f]+}}"
 // JSON: "variants": [

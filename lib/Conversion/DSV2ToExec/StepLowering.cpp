@@ -9,6 +9,7 @@
 
 #include "lib/Conversion/DSV2ToExec/StepLowering.h"
 
+#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -195,13 +196,14 @@ FailureOr<Slot> StepLowering::weightSlot(Value weight, Type element, const Prepa
 
 FailureOr<Slot> StepLowering::atLayer(Slot slot, Value layer) const {
   RangeAttr range = getRangeOfLayer(layer);
-  if (!range || (range.size() > 1 && (!layers || range.size() != layers.size()))) {
+  bool fixed = matchPattern(layer, m_Constant());
+  if (!range || (!fixed && (!layers || range.size() != layers.size()))) {
     return emitError(
         layer.getLoc(),
         "expected the number of the loop's layer, that plus a constant, or a constant");
   }
-  slot.scale = range.size() > 1 ? 1 : 0;
-  slot.offset = range.getBegin() - (range.size() > 1 ? layers.getBegin() : 0);
+  slot.scale = fixed ? 0 : 1;
+  slot.offset = range.getBegin() - (fixed ? 0 : layers.getBegin());
   return slot;
 }
 

@@ -232,8 +232,8 @@ TEST_F(RunTool, RefusesWithAReason) {
   refused("--tokens 1 --cache-memory 12Q", "12Q");
   refused("--tokens 1 --cache-memory 5", "page");
   refused("--tokens 1 --round", "dsv2-interpret");
-  refused("--tokens 1 --mtp", "(@mtp) is not compiled yet; dsv2-interpret --mtp");
-  refused("--tokens 1 --speculate 2", "'--speculate' is 2: drafts need");
+  refused("--tokens 1 --logits x --mtp", "(@mtp) yet; dsv2-interpret runs it");
+  refused("--tokens 1 --speculate 2", "(@mtp) yet; leave the flag out or give 0");
   refused("--tokens 1 --speculate -1", "--speculate");
   EXPECT_EQ(run("--tokens 1,2 --generate 1 --speculate 0").status, 0);
   refused("--prompt hello", "tokenizer.json");

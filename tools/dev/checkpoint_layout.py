@@ -74,10 +74,17 @@ def tensors(config):
     nope, rope, value = config["qk_nope_head_dim"], config["qk_rope_head_dim"], config["v_head_dim"]
     q_rank, kv_rank = config["q_lora_rank"], config["kv_lora_rank"]
 
-    def mlp(prefix, width):
-        yield f"{prefix}.gate_proj.weight", (width, hidden)
-        yield f"{prefix}.up_proj.weight", (width, hidden)
-        yield f"{prefix}.down_proj.weight", (hidden, width)
+    def projection(name, shape, bias):
+        yield f"{name}.weight", shape
+        if bias:
+            yield f"{name}.bias", shape[:1]
+
+    def mlp(prefix, width, bias=False):
+        yield from projection(f"{prefix}.gate_proj", (width, hidden), bias)
+        yield from projection(f"{prefix}.up_proj", (width, hidden), bias)
+        yield from projection(f"{prefix}.down_proj", (hidden, width), bias)
+
+    attention_bias, mlp_bias = config.get("attention_bias"), config.get("mlp_bias")
 
     yield "model.embed_tokens.weight", (vocab, hidden)
     for layer in range(config["num_hidden_layers"]):
@@ -86,25 +93,26 @@ def tensors(config):
         if q_rank is None:
             yield f"{attention}.q_proj.weight", (heads * (nope + rope), hidden)
         else:
-            yield f"{attention}.q_a_proj.weight", (q_rank, hidden)
+            yield from projection(f"{attention}.q_a_proj", (q_rank, hidden), attention_bias)
             yield f"{attention}.q_a_layernorm.weight", (q_rank,)
             yield f"{attention}.q_b_proj.weight", (heads * (nope + rope), q_rank)
-        yield f"{attention}.kv_a_proj_with_mqa.weight", (kv_rank + rope, hidden)
+        yield from projection(f"{attention}.kv_a_proj_with_mqa", (kv_rank + rope, hidden), attention_bias)
         yield f"{attention}.kv_a_layernorm.weight", (kv_rank,)
         yield f"{attention}.kv_b_proj.weight", (heads * (nope + value), kv_rank)
-        yield f"{attention}.o_proj.weight", (hidden, heads * value)
-        if layer < config["first_k_dense_replace"]:
-            yield from mlp(f"{name}.mlp", config["intermediate_size"])
+        yield from projection(f"{attention}.o_proj", (hidden, heads * value), attention_bias)
+        if layer < config["first_k_dense_replace"] or layer % config["moe_layer_freq"]:
+            yield from mlp(f"{name}.mlp", config["intermediate_size"], mlp_bias)
         else:
             width = config["moe_intermediate_size"]
             yield f"{name}.mlp.gate.weight", (config["n_routed_experts"], hidden)
             for expert in range(config["n_routed_experts"]):
                 yield from mlp(f"{name}.mlp.experts.{expert}", width)
-            yield from mlp(f"{name}.mlp.shared_experts", width * config["n_shared_experts"])
+            yield from mlp(f"{name}.mlp.shared_experts", width * config["n_shared_experts"], mlp_bias)
         yield f"{name}.input_layernorm.weight", (hidden,)
         yield f"{name}.post_attention_layernorm.weight", (hidden,)
     yield "model.norm.weight", (hidden,)
-    yield "lm_head.weight", (vocab, hidden)
+    if not config["tie_word_embeddings"]:
+        yield "lm_head.weight", (vocab, hidden)
 
 
 def elements(shape):

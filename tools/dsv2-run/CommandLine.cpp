@@ -87,7 +87,7 @@ private:
   bool ownFlag();
   bool benchFlag();
   bool samplingFlag();
-  bool predictionFlag();
+  bool speculationFlag();
   void on(bool &into) {
     error = flags.noValue();
     into = true;
@@ -164,28 +164,18 @@ bool Parser::samplingFlag() {
   return true;
 }
 
-/// Multi-token prediction: known flags, but no variant holds the block yet.
-bool Parser::predictionFlag() {
+/// Drafts come from the block of multi-token prediction, which no variant holds yet.
+bool Parser::speculationFlag() {
   constexpr uint64_t kMostDrafts = 64;
-  const std::string &name = flags.name();
-  if (name == "--mtp") {
-    bool wanted = false;
-    on(wanted);
-    if (!error) {
-      error = Error(ErrorKind::Unsupported,
-                    "flag '--mtp': the block of multi-token prediction (@mtp) is not compiled "
-                    "yet; dsv2-interpret --mtp runs it");
-    }
-  } else if (name == "--speculate") {
-    uint64_t drafts = 0;
-    natural(drafts, 0, kMostDrafts);
-    if (!error && drafts != 0) {
-      error = Error(ErrorKind::Unsupported, "flag '--speculate' is ", drafts,
-                    ": drafts need the block of multi-token prediction (@mtp), which is not "
-                    "compiled yet; leave the flag out or give 0");
-    }
-  } else {
+  if (flags.name() != "--speculate") {
     return false;
+  }
+  uint64_t drafts = 0;
+  natural(drafts, 0, kMostDrafts);
+  if (!error && drafts != 0) {
+    error = Error(ErrorKind::Unsupported, "--speculate ", drafts,
+                  ": artifacts do not hold the block of multi-token prediction (@mtp) yet; leave "
+                  "the flag out or give 0");
   }
   return true;
 }
@@ -223,7 +213,7 @@ bool Parser::ownFlag() {
   } else if (name == "--json") {
     on(line.json);
   } else {
-    return samplingFlag() || predictionFlag() || benchFlag();
+    return samplingFlag() || speculationFlag() || benchFlag();
   }
   return true;
 }

@@ -1,7 +1,7 @@
 """Model directories read and written with numpy alone: safetensors, index, config.
 
-bfloat16 has no numpy type here: it is read as float32 (exact) and written by rounding to
-nearest even.
+bfloat16 and F8_E4M3 have no numpy type here: they are read as float32 (exact) and written by
+rounding to nearest even.
 """
 
 import json
@@ -26,12 +26,34 @@ def from_bf16(bits):
     return (bits.astype("<u4") << 16).view("<f4")
 
 
+def e4m3_values():
+    """float32 [256]: the value of each byte of F8_E4M3 (no infinities; 0x7f and 0xff are NaN)."""
+    bits = np.arange(256)
+    sign, exponent, mantissa = 1.0 - 2.0 * (bits >> 7), (bits >> 3) & 15, bits & 7
+    normal = np.ldexp(1 + mantissa / 8, exponent - 7)
+    values = sign * np.where(exponent == 0, np.ldexp(mantissa / 8, -6), normal)
+    values[(bits & 0x7F) == 0x7F] = np.nan
+    return values.astype(np.float32)
+
+
+def to_e4m3(values):
+    """Float array to F8_E4M3 bytes, rounded to nearest even; at most 448 in size."""
+    largest = 0x7E  # 448
+    table = e4m3_values()[: largest + 1].astype(np.float64)
+    size = np.abs(np.asarray(values, np.float64))
+    above = np.searchsorted(table, size).clip(1, largest)
+    middle = (table[above - 1] + table[above]) / 2
+    even = np.where(above % 2 == 0, above, above - 1)
+    code = np.where(size == middle, even, np.where(size < middle, above - 1, above))
+    return (code + 128 * np.signbit(values)).astype("u1")
+
+
 def write_safetensors(path, tensors):
-    """tensors: name to array, or name to ("BF16", float32 array)."""
+    """tensors: name to array, or name to (dtype, float array) with dtype "BF16" or "F8_E4M3"."""
     entries, data = [], []
     for name, value in tensors.items():
         if isinstance(value, tuple):
-            dtype, array = value[0], to_bf16(value[1])
+            dtype, array = value[0], {"BF16": to_bf16, "F8_E4M3": to_e4m3}[value[0]](value[1])
         else:
             array = np.asarray(value)
             dtype = {"float32": "F32", "float64": "F64", "int64": "I64", "int32": "I32"}[str(array.dtype)]
@@ -44,7 +66,7 @@ def write_safetensors(path, tensors):
 
 
 def read_safetensors(path):
-    """Name to array; BF16 as float32."""
+    """Name to array; BF16 and F8_E4M3 as float32."""
     with open(path, "rb") as file:
         content = file.read()
     (length,) = struct.unpack("<Q", content[:8])
@@ -56,6 +78,8 @@ def read_safetensors(path):
         raw = content[base + begin : base + end]
         if entry["dtype"] == "BF16":
             array = from_bf16(np.frombuffer(raw, "<u2"))
+        elif entry["dtype"] == "F8_E4M3":
+            array = e4m3_values()[np.frombuffer(raw, "u1")]
         else:
             array = np.frombuffer(raw, NUMPY[entry["dtype"]])
         result[name] = array.reshape(entry["shape"])

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""DeepSeek-V2 and V3 in plain numpy float64: a second, independent reading of the model's definition.
+"""DeepSeek-V2, V3 and their relatives in plain numpy float64: an independent reading of their definitions.
 
-    python3 tools/dev/reference_numpy.py DIR     # checks DIR/golden.safetensors
+    python3 tools/dev/reference_numpy.py DIR...     # checks DIR/golden.safetensors
 
 The golden generator compares it with transformers; for what transformers does not express it is
 the golden's source. Readable before fast: one sequence, no cache, nothing absorbed or fused.
-Only the rope angles are float32, because they are so by definition (see `angles`).
+Only the rope angles are float32, because they are so by definition (reference_rope.py).
+Model types: deepseek_v2, deepseek_v3 (with its multi-token prediction, and FP8 checkpoints, which
+mean their dequantized weights), llama, deepseek, qwen2, mixtral.
 """
 
 import os
@@ -14,61 +16,9 @@ import sys
 import numpy as np
 
 import model_files
+from reference_rope import angles, rotate, softmax_scale
 
-
-def rope_settings(config):
-    """rope_theta and the scaling dictionary (or None), from either spelling of the config."""
-    parameters = config.get("rope_parameters")
-    if parameters is None:
-        return float(config["rope_theta"]), config.get("rope_scaling")
-    kind = parameters.get("rope_type", parameters.get("type", "default"))
-    return float(parameters["rope_theta"]), None if kind == "default" else parameters
-
-
-def mscale(factor, m):
-    """YaRN's attention temperature."""
-    return 1.0 if factor <= 1 else 0.1 * m * np.log(factor) + 1.0
-
-
-def inverse_frequencies(config):
-    """float32 [rope/2]; every operation after the power is rounded to float32."""
-    one, dim = np.float32(1), config["qk_rope_head_dim"]
-    base, scaling = rope_settings(config)
-    exponent = (np.arange(0, dim, 2, dtype=np.float32) / np.float32(dim)).astype(np.float64)
-    power = np.power(base, exponent).astype(np.float32)
-    if scaling is None:
-        return one / power
-    factor, original = scaling["factor"], scaling["original_max_position_embeddings"]
-
-    def correction(rotations):
-        return dim * np.log(original / (2 * np.pi * rotations)) / (2 * np.log(base))
-
-    low = max(np.floor(correction(scaling["beta_fast"])), 0)
-    high = min(np.ceil(correction(scaling["beta_slow"])), dim - 1)
-    high += 0.001 if low == high else 0
-    index = np.arange(dim // 2, dtype=np.float32)
-    ramp = np.clip((index - np.float32(low)) / np.float32(high - low), 0, 1).astype(np.float32)
-    return (one / (np.float32(factor) * power)) * ramp + (one / power) * (one - ramp)
-
-
-def angles(config, positions):
-    """float64 cos and sin [T, rope/2] of float32 angles, with YaRN's factor."""
-    angle = positions.astype(np.float32)[:, None] * inverse_frequencies(config)[None]
-    assert angle.dtype == np.float32
-    _, scaling = rope_settings(config)
-    gain = 1.0
-    if scaling is not None:
-        gain = mscale(scaling["factor"], scaling.get("mscale", 1.0)) / mscale(
-            scaling["factor"], scaling.get("mscale_all_dim", 0.0)
-        )
-    return np.cos(angle.astype(np.float64)) * gain, np.sin(angle.astype(np.float64)) * gain
-
-
-def rotate(x, cos, sin):
-    """Rotates adjacent pairs of the last axis; x [T, heads, rope]."""
-    even, odd = x[..., 0::2], x[..., 1::2]
-    cos, sin = cos[:, None], sin[:, None]
-    return np.stack([even * cos - odd * sin, even * sin + odd * cos], -1).reshape(x.shape)
+LATENT = ("deepseek_v2", "deepseek_v3")  # with latent attention; the others have grouped queries
 
 
 def rms_norm(x, weight, eps):
@@ -80,9 +30,42 @@ def softmax(x):
     return e / e.sum(-1, keepdims=True)
 
 
-def swiglu(x, gate, up, down):
-    g = x @ gate.T
-    return (g / (1 + np.exp(-g)) * (x @ up.T)) @ down.T
+def attend(q, k, v, scale):
+    """q [T, heads, d], k [T, kv, d], v [T, kv, w]: causal, query head h reads key head h*kv/heads."""
+    repeats = q.shape[1] // k.shape[1]
+    k, v = np.repeat(k, repeats, 1), np.repeat(v, repeats, 1)
+    scores = np.einsum("qhd,khd->hqk", q, k) * scale
+    causal = np.tril(np.ones((len(q), len(q)), bool))
+    out = np.einsum("hqk,khd->qhd", softmax(np.where(causal, scores, -np.inf)), v)
+    return out.reshape(len(q), -1)
+
+
+def keep_groups(choice, groups, keep, experts_of_score):
+    """-inf where an expert's group is none of the `keep` best, and the gap to the best refused [T].
+
+    A group's score is the sum of its experts_of_score largest choices.
+    """
+    grouped = np.sort(choice.reshape(len(choice), groups, -1), -1)
+    best = grouped[..., -experts_of_score:].sum(-1)
+    order = np.argsort(-best, -1, kind="stable")
+    gap = np.full(len(choice), np.inf)
+    if keep < groups:
+        ranked = np.take_along_axis(best, order, -1)
+        gap = ranked[:, keep - 1] - ranked[:, keep]
+    kept = np.zeros(best.shape, bool)
+    np.put_along_axis(kept, order[:, :keep], True, -1)
+    return np.where(np.repeat(kept, choice.shape[1] // groups, -1), choice, -np.inf), gap
+
+
+def dequantized(tensors):
+    """Float64 tensors; FP8 weights times the scale of their block (128 x 128, partial at the edges)."""
+    result = {name: np.asarray(value, np.float64) for name, value in tensors.items()}
+    for name in [name for name in result if name.endswith("_scale_inv")]:
+        scales = result.pop(name).repeat(128, 0).repeat(128, 1)
+        weight = name.removesuffix("_scale_inv")
+        rows, columns = result[weight].shape
+        result[weight] = result[weight] * scales[:rows, :columns]
+    return result
 
 
 class Model:
@@ -90,137 +73,193 @@ class Model:
 
     def __init__(self, config, tensors):
         self.config = config
-        self.tensors = {name: np.asarray(value, np.float64) for name, value in tensors.items()}
+        self.kind = config["model_type"]
+        self.eps = config["rms_norm_eps"]
+        self.tensors = dequantized(tensors)
 
     @classmethod
     def load(cls, directory):
         return cls(*model_files.read_model(directory))
 
+    def linear(self, x, prefix):
+        """x W^T, plus a bias where the checkpoint holds one."""
+        return x @ self.tensors[f"{prefix}.weight"].T + self.tensors.get(f"{prefix}.bias", 0.0)
+
+    def norm(self, x, name, eps=None):
+        return rms_norm(x, self.tensors[f"{name}.weight"], self.eps if eps is None else eps)
+
+    def swiglu(self, x, gate, up, down):
+        """down(silu(gate x) * up x); gate, up, down: names of linears."""
+        g = self.linear(x, gate)
+        return self.linear(g / (1 + np.exp(-g)) * self.linear(x, up), down)
+
     def mlp(self, x, prefix):
-        return swiglu(x, *(self.tensors[f"{prefix}.{n}_proj.weight"] for n in ("gate", "up", "down")))
+        return self.swiglu(x, *(f"{prefix}.{part}_proj" for part in ("gate", "up", "down")))
 
-    def attention(self, x, prefix, positions):
-        c, w = self.config, lambda name: self.tensors[f"{prefix}.{name}.weight"]
+    def latent_attention(self, x, prefix, positions):
+        c, count = self.config, len(x)
         heads, nope, rope = c["num_attention_heads"], c["qk_nope_head_dim"], c["qk_rope_head_dim"]
-        value, rank, count = c["v_head_dim"], c["kv_lora_rank"], len(x)
+        rank = c["kv_lora_rank"]
         if c.get("q_lora_rank"):
-            q = rms_norm(x @ w("q_a_proj").T, w("q_a_layernorm"), 1e-6) @ w("q_b_proj").T
+            q = self.norm(self.linear(x, f"{prefix}.q_a_proj"), f"{prefix}.q_a_layernorm", 1e-6)
+            q = self.linear(q, f"{prefix}.q_b_proj")
         else:
-            q = x @ w("q_proj").T
+            q = self.linear(x, f"{prefix}.q_proj")
         q = q.reshape(count, heads, nope + rope)
-        compressed = x @ w("kv_a_proj_with_mqa").T
-        latent = rms_norm(compressed[:, :rank], w("kv_a_layernorm"), 1e-6)
-        kv = (latent @ w("kv_b_proj").T).reshape(count, heads, nope + value)
-        cos, sin = angles(c, positions)
-        q_rope = rotate(q[..., nope:], cos, sin)
-        k_rope = rotate(compressed[:, None, rank:], cos, sin)[:, 0]
-        scores = np.einsum("qhd,khd->hqk", q[..., :nope], kv[..., :nope])
-        scores += np.einsum("qhd,kd->hqk", q_rope, k_rope)
-        scale = (nope + rope) ** -0.5
-        _, scaling = rope_settings(c)
-        if scaling is not None and scaling.get("mscale_all_dim", 0.0):
-            scale *= mscale(scaling["factor"], scaling["mscale_all_dim"]) ** 2
-        causal = np.tril(np.ones((count, count), bool))
-        scores = np.where(causal, scores * scale, -np.inf)
-        out = np.einsum("hqk,khd->qhd", softmax(scores), kv[..., nope:])
-        return out.reshape(count, heads * value) @ w("o_proj").T
+        compressed = self.linear(x, f"{prefix}.kv_a_proj_with_mqa")
+        latent = self.norm(compressed[:, :rank], f"{prefix}.kv_a_layernorm", 1e-6)
+        kv = self.linear(latent, f"{prefix}.kv_b_proj").reshape(count, heads, nope + c["v_head_dim"])
+        cos, sin = angles(c, positions, rope)
+        halves = not c.get("rope_interleave", True)
+        q_rope = rotate(q[..., nope:], cos, sin, halves)
+        k_rope = rotate(compressed[:, None, rank:], cos, sin, halves).repeat(heads, 1)
+        out = attend(
+            np.concatenate([q[..., :nope], q_rope], -1),
+            np.concatenate([kv[..., :nope], k_rope], -1),
+            kv[..., nope:], softmax_scale(c, nope + rope),
+        )
+        return self.linear(out, f"{prefix}.o_proj")
 
-    def topk_method(self):
-        """transformers 5 writes no topk_method for V3: there is only one."""
-        default = "noaux_tc" if self.config.get("model_type") == "deepseek_v3" else None
-        return self.config.get("topk_method", default)
+    def grouped_attention(self, x, prefix, positions):
+        c = self.config
+        heads = c["num_attention_heads"]
+        width = c.get("head_dim") or c["hidden_size"] // heads
+        cos, sin = angles(c, positions, width)
+
+        def project(name):
+            return self.linear(x, f"{prefix}.{name}_proj").reshape(len(x), -1, width)
+
+        q, k = (rotate(project(name), cos, sin, halves=True) for name in ("q", "k"))
+        return self.linear(attend(q, k, project("v"), softmax_scale(c, width)), f"{prefix}.o_proj")
+
+    def experts(self):
+        """How many routed experts there are; 0 in a dense model."""
+        return self.config.get("n_routed_experts") or self.config.get("num_local_experts") or 0
 
     def gate(self, x, prefix):
         """Weights and experts [T, top_k], and the smallest gap to a refused expert or group [T]."""
-        c, method = self.config, self.topk_method()
-        logits = x @ self.tensors[f"{prefix}.gate.weight"].T
-        if method == "noaux_tc":
+        c = self.config
+        logits, top_k = self.linear(x, f"{prefix}.gate"), c["num_experts_per_tok"]
+        corrected = self.kind == "deepseek_v3"  # transformers 5 writes no topk_method for V3
+        if corrected:
             scores = 1 / (1 + np.exp(-logits))
             choice = scores + self.tensors[f"{prefix}.gate.e_score_correction_bias"]
         else:
             scores = choice = softmax(logits)
-        count, experts = scores.shape
-        top_k, gap = c["num_experts_per_tok"], np.full(count, np.inf)
-        if method in ("group_limited_greedy", "noaux_tc"):
-            groups, keep = c["n_group"], c["topk_group"]
-            grouped = np.sort(choice.reshape(count, groups, -1), -1)
-            best = grouped[..., -2:].sum(-1) if method == "noaux_tc" else grouped[..., -1]
-            order = np.argsort(-best, -1, kind="stable")
-            if keep < groups:
-                ranked = np.take_along_axis(best, order, -1)
-                gap = ranked[:, keep - 1] - ranked[:, keep]
-            kept = np.zeros((count, groups), bool)
-            np.put_along_axis(kept, order[:, :keep], True, -1)
-            choice = np.where(np.repeat(kept, experts // groups, -1), choice, -np.inf)
+        gap = np.full(len(x), np.inf)
+        if corrected or c.get("topk_method") == "group_limited_greedy":
+            choice, gap = keep_groups(choice, c["n_group"], c["topk_group"], 2 if corrected else 1)
         order = np.argsort(-choice, -1, kind="stable")
-        if top_k < experts:
+        if top_k < self.experts():
             ranked = np.take_along_axis(choice, order, -1)
             gap = np.minimum(gap, ranked[:, top_k - 1] - ranked[:, top_k])
         chosen = order[:, :top_k]
         weights = np.take_along_axis(scores, chosen, -1)
-        normalize = c.get("norm_topk_prob") and (top_k > 1 or method == "noaux_tc")
+        if self.kind == "mixtral":
+            return weights / weights.sum(-1, keepdims=True), chosen, gap
+        # The original code of V2 scales only weights that it does not normalize; V3's always scales.
+        normalize = c.get("norm_topk_prob") and (top_k > 1 or corrected)
         if normalize:
             weights = weights / (weights.sum(-1, keepdims=True) + 1e-20)
-        if not normalize or method == "noaux_tc":
-            weights = weights * c["routed_scaling_factor"]
+        if corrected or not normalize:
+            weights = weights * c.get("routed_scaling_factor", 1.0)
         return weights, chosen, gap
 
-    def expert(self, prefix, index):
-        """gate, up and down matrices of one routed expert."""
-        fused = self.tensors.get(f"{prefix}.experts.gate_up_proj")
-        if fused is not None:
-            width = fused.shape[1] // 2
-            down = self.tensors[f"{prefix}.experts.down_proj"][index]
-            return fused[index, :width], fused[index, width:], down
-        name = f"{prefix}.experts.{index}.%s_proj.weight"
-        return tuple(self.tensors[name % part] for part in ("gate", "up", "down"))
+    def split_experts(self, prefix):
+        """Gives the experts that transformers 5 saves fused the names of experts apart."""
+        fused = self.tensors.pop(f"{prefix}.experts.gate_up_proj", None)
+        if fused is None:
+            return
+        down, width = self.tensors.pop(f"{prefix}.experts.down_proj"), fused.shape[1] // 2
+        names = ("w1", "w3", "w2") if self.kind == "mixtral" else ("gate_proj", "up_proj", "down_proj")
+        for index in range(len(fused)):
+            parts = fused[index, :width], fused[index, width:], down[index]
+            for name, part in zip(names, parts):
+                self.tensors[f"{prefix}.experts.{index}.{name}.weight"] = part
 
     def mixture(self, x, prefix):
+        self.split_experts(prefix)
         weights, chosen, gap = self.gate(x, prefix)
+        names = ("w1", "w3", "w2") if self.kind == "mixtral" else ("gate_proj", "up_proj", "down_proj")
         out = np.zeros_like(x)
         for index in np.unique(chosen):
             rows, slots = np.nonzero(chosen == index)
-            out[rows] += weights[rows, slots, None] * swiglu(x[rows], *self.expert(prefix, index))
+            expert = [f"{prefix}.experts.{index}.{name}" for name in names]
+            out[rows] += weights[rows, slots, None] * self.swiglu(x[rows], *expert)
         if self.config.get("n_shared_experts"):
             out += self.mlp(x, f"{prefix}.shared_experts")
         return out, chosen, gap
 
     def is_mixture(self, layer):
         c = self.config
-        return bool(
-            c.get("n_routed_experts")
-            and layer >= c["first_k_dense_replace"]
-            and layer % c.get("moe_layer_freq", 1) == 0
+        return (
+            self.experts() > 0
+            and layer >= c.get("first_k_dense_replace", 0)
+            and layer % (c.get("moe_layer_freq") or 1) == 0
         )
 
-    def forward(self, tokens, positions=None):
-        """logits [T, vocab], chosen experts by layer, smallest gap [T] (inf without a mixture)."""
-        c = self.config
+    def layer(self, x, index, positions, mixture):
+        """The state behind a decoder layer, and the mixture's (chosen, gap), or None."""
+        name = f"model.layers.{index}"
+        attention = self.latent_attention if self.kind in LATENT else self.grouped_attention
+        h = self.norm(x, f"{name}.input_layernorm")
+        x = x + attention(h, f"{name}.self_attn", positions)
+        h = self.norm(x, f"{name}.post_attention_layernorm")
+        if not mixture:
+            return x + self.mlp(h, f"{name}.mlp"), None
+        block = "block_sparse_moe" if f"{name}.block_sparse_moe.gate.weight" in self.tensors else "mlp"
+        out, chosen, gap = self.mixture(h, f"{name}.{block}")
+        return x + out, (chosen, gap)
+
+    def states(self, tokens, positions=None):
+        """The state behind the final norm [T, H], chosen experts by layer, smallest gap [T]."""
         positions = np.arange(len(tokens)) if positions is None else np.asarray(positions)
         x = self.tensors["model.embed_tokens.weight"][np.asarray(tokens)]
         routing, gap = {}, np.full(len(tokens), np.inf)
-        for layer in range(c["num_hidden_layers"]):
-            name = f"model.layers.{layer}"
-            h = rms_norm(x, self.tensors[f"{name}.input_layernorm.weight"], c["rms_norm_eps"])
-            x = x + self.attention(h, f"{name}.self_attn", positions)
-            h = rms_norm(x, self.tensors[f"{name}.post_attention_layernorm.weight"], c["rms_norm_eps"])
-            if self.is_mixture(layer):
-                out, routing[layer], layer_gap = self.mixture(h, f"{name}.mlp")
-                gap = np.minimum(gap, layer_gap)
-            else:
-                out = self.mlp(h, f"{name}.mlp")
-            x = x + out
-        x = rms_norm(x, self.tensors["model.norm.weight"], c["rms_norm_eps"])
-        return x @ self.tensors["lm_head.weight"].T, routing, gap
+        for layer in range(self.config["num_hidden_layers"]):
+            x, choice = self.layer(x, layer, positions, self.is_mixture(layer))
+            if choice:
+                routing[layer] = choice[0]
+                gap = np.minimum(gap, choice[1])
+        return self.norm(x, "model.norm"), routing, gap
+
+    def forward(self, tokens, positions=None):
+        """logits [T, vocab], chosen experts by layer, smallest gap [T] (inf without a mixture)."""
+        hidden, routing, gap = self.states(tokens, positions)
+        tied = self.config.get("tie_word_embeddings")
+        return hidden @ self.tensors["model.embed_tokens.weight" if tied else "lm_head.weight"].T, routing, gap
+
+    def draft(self, tokens, positions=None):
+        """Multi-token prediction: logits [T-1, vocab], chosen experts, gap [T-1].
+
+        Row t: after token t, given token t+1; at the position of t.
+        """
+        positions = np.arange(len(tokens)) if positions is None else np.asarray(positions)
+        index = self.config["num_hidden_layers"]
+        name = f"model.layers.{index}"
+        hidden = self.states(tokens, positions)[0][:-1]
+        embedded = self.tensors[f"{name}.embed_tokens.weight"][np.asarray(tokens)[1:]]
+        x = np.concatenate([self.norm(embedded, f"{name}.enorm"), self.norm(hidden, f"{name}.hnorm")], -1)
+        x, choice = self.layer(self.linear(x, f"{name}.eh_proj"), index, positions[:-1], True)
+        logits = self.linear(self.norm(x, f"{name}.shared_head.norm"), f"{name}.shared_head.head")
+        return logits, *choice
+
+
+def relative_difference(actual, expected):
+    return np.abs(actual - expected).max() / np.abs(expected).max()
 
 
 def main():
     for directory in sys.argv[1:]:
         golden = model_files.read_safetensors(os.path.join(directory, "golden.safetensors"))
-        logits, _, gap = Model.load(directory).forward(golden["tokens"], golden["positions"])
-        expected = golden["logits"].astype(np.float64)
-        error = np.abs(logits[golden["first"][0] :] - expected).max() / np.abs(expected).max()
-        print(f"{directory}: relative difference {error:.2e}, smallest gap {gap.min():.2e}")
+        model = Model.load(directory)
+        logits, _, gap = model.forward(golden["tokens"], golden["positions"])
+        error = relative_difference(logits[golden["first"][0] :], golden["logits"].astype(np.float64))
+        text = f"{directory}: relative difference {error:.2e}, smallest gap {gap.min():.2e}"
+        if "mtp_logits" in golden:
+            drafts = model.draft(golden["tokens"], golden["positions"])[0]
+            text += f", of mtp_logits {relative_difference(drafts, golden['mtp_logits']):.2e}"
+        print(text)
 
 
 if __name__ == "__main__":

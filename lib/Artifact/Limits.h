@@ -52,6 +52,8 @@ constexpr int64_t kWorkers = 4096;
 constexpr int64_t kPageTokens = 64;
 constexpr int64_t kRowElements = int64_t(1) << 20;
 constexpr uint64_t kScratchBytes = 256ull << 20;
+constexpr uint32_t kThreads = 1024; ///< of a workgroup
+constexpr uint64_t kSharedBytes = 1u << 20;
 
 } // namespace dsv2::limits
 

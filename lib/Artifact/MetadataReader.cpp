@@ -229,10 +229,13 @@ Variant Decoder::variant(const fb::Variant &in) {
     result.offset = kernel.offset();
     result.size = kernel.size();
     result.scratchBytes = kernel.scratch_bytes();
+    result.threads = kernel.threads();
+    result.sharedBytes = kernel.shared_bytes();
     return result;
   });
   out.entries = all<Entry>(in.entries(), [&](const fb::Entry &each) { return entry(each); });
   out.image.textBytes = in.text_bytes();
+  out.image.format = static_cast<ImageFormat>(in.image_format());
   return out;
 }
 

@@ -115,7 +115,8 @@ fbs::Offset<fb::Cache> Encoder::cache(const Cache &cache) {
 fbs::Offset<fb::Kernel> Encoder::kernel(const Kernel &kernel) {
   fbs::Offset<fbs::String> name = builder.CreateString(kernel.name);
   fbs::Offset<fbs::String> maker = builder.CreateString(kernel.builder);
-  return fb::CreateKernel(builder, name, maker, kernel.offset, kernel.size, kernel.scratchBytes);
+  return fb::CreateKernel(builder, name, maker, kernel.offset, kernel.size, kernel.scratchBytes,
+                          kernel.threads, kernel.sharedBytes);
 }
 
 fbs::Offset<fb::Dispatch> Encoder::dispatch(const Dispatch &dispatch) {
@@ -173,6 +174,7 @@ fbs::Offset<fb::Variant> Encoder::variant(const Variant &variant, uint32_t image
   table.add_entries(entries);
   table.add_image(image);
   table.add_text_bytes(variant.image.textBytes);
+  table.add_image_format(static_cast<fb::ImageFormat>(variant.image.format));
   return table.Finish();
 }
 

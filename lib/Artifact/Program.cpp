@@ -38,6 +38,20 @@ const char *elementTypeName(ElementType type) {
   return "?";
 }
 
+const char *imageFormatName(ImageFormat format) {
+  switch (format) {
+  case ImageFormat::Flat:
+    return "flat";
+  case ImageFormat::Ptx:
+    return "ptx";
+  case ImageFormat::Cubin:
+    return "cubin";
+  case ImageFormat::Hsaco:
+    return "hsaco";
+  }
+  return "?";
+}
+
 const char *symbolName(Symbol symbol) {
   static const char *const names[kSymbolCount] = {"T", "B", "W", "C", "P", "R"};
   unsigned number = static_cast<unsigned>(symbol);

@@ -122,11 +122,14 @@ struct Cache {
   int64_t layers = 0, pageTokens = 0, rowElements = 0;
 };
 
-/// One kernel: where its code begins in the image. `builder` says how it was made, for reports.
+/// One kernel: where its code (flat images), or the module that holds it under its name, lies in
+/// the image. `builder` says how it was made, for reports.
 struct Kernel {
   std::string name, builder;
-  uint64_t offset = 0, size = 0; ///< within the image's text
+  uint64_t offset = 0, size = 0; ///< within the image's text, or the whole image if it has modules
   uint64_t scratchBytes = 0;     ///< for each worker
+  uint32_t threads = 1;          ///< of a workgroup; 1 where the device has none
+  uint32_t sharedBytes = 0;      ///< memory of a workgroup
 };
 
 enum class ArgKind : uint8_t { Buffer = 1, Weight = 2, Cache = 3, Symbol = 4, Constant = 5 };
@@ -160,8 +163,15 @@ struct Entry {
   std::vector<Step> steps;
 };
 
+/// What the bytes of an image are. Flat code is mapped and jumped to; the others are modules, one
+/// for each kernel, that a device's library loads.
+enum class ImageFormat : uint8_t { Flat = 1, Ptx = 2, Cubin = 3, Hsaco = 4 };
+/// "flat", "ptx", "cubin", "hsaco"; "?" for a value that is no format.
+const char *imageFormatName(ImageFormat format);
+
 struct Image {
-  uint64_t textBytes = 0;     ///< executable prefix, whole pages; the rest is constants
+  ImageFormat format = ImageFormat::Flat;
+  uint64_t textBytes = 0;     ///< flat: executable prefix, whole pages; the rest is constants
   std::vector<uint8_t> bytes; ///< whole pages
 };
 

@@ -141,6 +141,13 @@ bool ProgramVerifier::image(const Variant &variant) {
   if (image.bytes.size() % limits::kPageBytes != 0) {
     return invalid("image has ", image.bytes.size(), " bytes, expected whole pages");
   }
+  if (imageFormatName(image.format)[0] == '?') {
+    return invalid("image has the unknown format ", static_cast<int>(image.format));
+  }
+  if (image.format != ImageFormat::Flat && image.textBytes != 0) {
+    return invalid("image of format ", imageFormatName(image.format), " has ", image.textBytes,
+                   " bytes of text, expected 0");
+  }
   if (image.textBytes % limits::kPageBytes != 0 || image.textBytes > image.bytes.size()) {
     return invalid("image has ", image.textBytes, " bytes of text of ", image.bytes.size(),
                    ", expected whole pages within it");
@@ -156,9 +163,17 @@ bool ProgramVerifier::kernel(const Variant &variant, const Kernel &kernel) {
     return invalid("offset ", kernel.offset, " is no multiple of ", limits::kKernelAlignment);
   }
   std::optional<uint64_t> end = checkedAdd(kernel.offset, kernel.size);
-  if (kernel.size == 0 || !end || *end > variant.image.textBytes) {
-    return invalid("offset ", kernel.offset, " and size ", kernel.size, " do not lie in the ",
-                   variant.image.textBytes, " bytes of text");
+  bool flat = variant.image.format == ImageFormat::Flat;
+  uint64_t room = flat ? variant.image.textBytes : variant.image.bytes.size();
+  if (kernel.size == 0 || !end || *end > room) {
+    return invalid("offset ", kernel.offset, " and size ", kernel.size, " do not lie in the ", room,
+                   flat ? " bytes of text" : " bytes of the image");
+  }
+  if (kernel.threads < 1 || kernel.threads > limits::kThreads) {
+    return invalid("a workgroup of ", kernel.threads, " threads, expected 1 to ", limits::kThreads);
+  }
+  if (!atMost("bytes of workgroup memory", kernel.sharedBytes, limits::kSharedBytes)) {
+    return false;
   }
   return atMost("bytes of scratch", kernel.scratchBytes, limits::kScratchBytes);
 }

@@ -197,7 +197,7 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
     variant->removeAttr("packing");
     OpBuilder b(*variant.getOps<dsv2_exec::KernelOp>().begin());
     numBytes += image->bytes.size();
-    dsv2_exec::ImageOp::create(b, variant.getLoc(), image->textBytes, image->bytes);
+    dsv2_exec::ImageOp::create(b, variant.getLoc(), "flat", image->textBytes, image->bytes);
     return success();
   }
 };

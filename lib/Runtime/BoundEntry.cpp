@@ -143,7 +143,8 @@ std::optional<Error> BoundEntry::prepare(const SymbolValues &symbols) {
   active.clear();
   for (const Call &call : all) {
     if (items[call.dispatch] != 0) {
-      active.push_back({call.kernel, slots.data() + call.firstSlot, items[call.dispatch]});
+      active.push_back({call.kernel, slots.data() + call.firstSlot, items[call.dispatch],
+                        static_cast<uint32_t>(dispatches[call.dispatch]->args.size())});
     }
   }
   return std::nullopt;

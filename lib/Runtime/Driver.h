@@ -43,6 +43,7 @@ struct KernelCall {
   uint32_t kernel; ///< number in the variant's list
   const uint64_t *slots;
   int64_t items;
+  uint32_t slotCount = 0;
 };
 
 /// A device. Calls may come from several threads; launches run one at a time,

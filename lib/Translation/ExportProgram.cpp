@@ -121,8 +121,16 @@ private:
       }
       kernels[kernel.getSymName()] = out.kernels.size();
       out.kernels.push_back({kernel.getSymName().str(), kernel.getKernelBuilder().str(),
-                             *kernel.getOffset(), *kernel.getSize(), kernel.getScratch()});
+                             *kernel.getOffset(), *kernel.getSize(), kernel.getScratch(),
+                             uint32_t(kernel.getThreads().value_or(1)),
+                             uint32_t(kernel.getShared().value_or(0))});
     } else if (auto image = dyn_cast<ImageOp>(op)) {
+      for (auto format : {::dsv2::ImageFormat::Flat, ::dsv2::ImageFormat::Ptx,
+                          ::dsv2::ImageFormat::Cubin, ::dsv2::ImageFormat::Hsaco}) {
+        if (image.getFormat() == ::dsv2::imageFormatName(format)) {
+          out.image.format = format;
+        }
+      }
       out.image.textBytes = image.getTextSize();
       out.image.bytes = image.getBytes();
     } else if (auto buffer = dyn_cast<BufferOp>(op)) {

@@ -173,6 +173,10 @@ void ProgramImporter::importKernel(const ::dsv2::Kernel &kernel) {
   op.setScratch(kernel.scratchBytes);
   op.setOffset(kernel.offset);
   op.setSize(kernel.size);
+  if (kernel.threads != 1 || kernel.sharedBytes != 0) {
+    op.setThreads(kernel.threads);
+    op.setShared(kernel.sharedBytes);
+  }
 }
 
 ArgAttr ProgramImporter::importArg(const ::dsv2::Variant &variant, const ::dsv2::Arg &arg) {
@@ -247,7 +251,8 @@ void ProgramImporter::importVariant(const ::dsv2::Variant &variant) {
   for (const ::dsv2::Entry &entry : variant.entries) {
     importEntry(variant, entry);
   }
-  ImageOp::create(builder, loc, variant.image.textBytes, variant.image.bytes);
+  ImageOp::create(builder, loc, ::dsv2::imageFormatName(variant.image.format),
+                  variant.image.textBytes, variant.image.bytes);
 }
 
 OwningOpRef<ModuleOp> ProgramImporter::run() {

@@ -91,6 +91,26 @@ TEST(Artifact, EqualImagesAreStoredOnce) {
   EXPECT_GE(apart->size(), shared.size() + 8192);
 }
 
+TEST(Artifact, KeepsModulesAndWorkgroups) {
+  Program program = sampleProgram();
+  Variant &variant = program.variants[1];
+  variant.image.format = ImageFormat::Hsaco;
+  variant.image.textBytes = 0;
+  variant.kernels[1].offset = 4096; // past what would be text
+  variant.kernels[1].threads = 256;
+  variant.kernels[1].sharedBytes = 65536;
+  Expected<std::vector<uint8_t>> bytes = serializeArtifact(program);
+  ASSERT_TRUE(bool(bytes)) << bytes.error().message();
+  Expected<Artifact> artifact = parseArtifact(bytes->data(), bytes->size(), "sample");
+  ASSERT_TRUE(bool(artifact)) << artifact.error().message();
+  const Variant &read = artifact->program.variants[1];
+  EXPECT_EQ(read.image.format, ImageFormat::Hsaco);
+  EXPECT_EQ(read.kernels[1].threads, 256u);
+  EXPECT_EQ(read.kernels[1].sharedBytes, 65536u);
+  EXPECT_EQ(artifact->program.variants[0].image.format, ImageFormat::Flat);
+  EXPECT_EQ(artifact->program.variants[0].kernels[1].threads, 1u);
+}
+
 TEST(Artifact, WritesAtomicallyAndReadsBack) {
   std::string directory = temporaryDirectory();
   std::string path = directory + "/model.dsv2";

@@ -76,6 +76,19 @@ TEST(Verify, ImageAndKernels) {
   REFUSES("do not lie in", v.kernels[0].size = 0);
 }
 
+TEST(Verify, ImagesOfModules) {
+  REFUSES("unknown format 9", v.image.format = ImageFormat(9));
+  REFUSES("of format cubin has 4096 bytes of text", v.image.format = ImageFormat::Cubin);
+  REFUSES("bytes of the image", {
+    v.image.format = ImageFormat::Ptx;
+    v.image.textBytes = 0;
+    v.kernels[1].size = v.image.bytes.size();
+  });
+  REFUSES("0 threads", v.kernels[0].threads = 0);
+  REFUSES("1025 threads", v.kernels[0].threads = 1025);
+  REFUSES("bytes of workgroup memory", v.kernels[0].sharedBytes = (1u << 20) + 1);
+}
+
 TEST(Verify, WeightsAndCopies) {
   REFUSES("type is 3", v.weights[0].type = ElementType::I32);
   REFUSES("type is 9", v.weights[0].type = ElementType(9));

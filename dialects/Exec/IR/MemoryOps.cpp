@@ -65,9 +65,13 @@ LogicalResult VariantOp::verifyRegions() {
       continue;
     }
     int64_t end = *kernel.getOffset() + *kernel.getSize();
-    if (!image || end > static_cast<int64_t>(image.getTextSize())) {
-      return kernel.emitOpError() << "ends at " << end << ", the image has "
-                                  << (image ? image.getTextSize() : 0) << " bytes of text";
+    bool flat = !image || image.getFormat() == "flat";
+    int64_t room = !image ? 0
+                   : flat ? static_cast<int64_t>(image.getTextSize())
+                          : cast<DenseIntElementsAttr>(image.getCode()).getNumElements();
+    if (end > room) {
+      return kernel.emitOpError() << "ends at " << end << ", the image has " << room << " bytes"
+                                  << (flat ? " of text" : "");
     }
   }
   return success();
@@ -140,8 +144,10 @@ LogicalResult KernelOp::verify() {
 // ImageOp
 //===----------------------------------------------------------------------===//
 
-void ImageOp::build(OpBuilder &builder, OperationState &state, int64_t textSize,
+void ImageOp::build(OpBuilder &builder, OperationState &state, StringRef format, int64_t textSize,
                     ArrayRef<uint8_t> bytes) {
+  state.addAttribute(getFormatAttrName(state.name), builder.getStringAttr(format));
+
   auto type = RankedTensorType::get(static_cast<int64_t>(bytes.size()), builder.getI8Type());
   ArrayRef<char> raw(reinterpret_cast<const char *>(bytes.data()), bytes.size());
   state.addAttribute(getTextSizeAttrName(state.name), builder.getI64IntegerAttr(textSize));
@@ -149,6 +155,15 @@ void ImageOp::build(OpBuilder &builder, OperationState &state, int64_t textSize,
 }
 
 LogicalResult ImageOp::verify() {
+  // Those of lib/Artifact/Program.h.
+  if (!llvm::is_contained({"flat", "ptx", "cubin", "hsaco"}, getFormat())) {
+    return emitOpError() << "has the format '" << getFormat()
+                         << "', expected flat, ptx, cubin or hsaco";
+  }
+  if (getFormat() != "flat" && getTextSize() != 0) {
+    return emitOpError() << "of format " << getFormat() << " has " << getTextSize()
+                         << " bytes of text, expected 0";
+  }
   auto code = dyn_cast<DenseIntElementsAttr>(getCode());
   if (!code || !code.getElementType().isInteger(8) || code.getType().getRank() != 1) {
     return emitOpError() << "has code of type " << getCode().getShapedType()

@@ -71,22 +71,27 @@ def Exec_KernelOp : Exec_Op<"kernel", [Symbol, SymbolTable, IsolatedFromAbove, S
   let summary = "the code of one kind of dispatch";
   let description = [{
     Before codegen: a builder of lib/Codegen with its spec, or the builder "generic" with a function in
-    the body. `scratch` are the bytes that each worker needs. After codegen: where its code lies in the
-    variant's image; spec and body may stay for the reader.
+    the body. `scratch` are the bytes that each worker needs. After codegen: where its code, or the module
+    that holds it, lies in the variant's image, and on devices with workgroups how many `threads` one has
+    and how many bytes it shares; spec and body may stay for the reader.
 
     ```mlir
     dsv2_exec.kernel @matmul_0 builder "matmul" spec {n = 1536 : i64, k = 5120 : i64} scratch 0
     dsv2_exec.kernel @add_0 builder "generic" scratch 0 { func.func @add_0(...) { ... } }
     dsv2_exec.kernel @matmul_0 builder "matmul" scratch 4096 at 128 size 977
+    dsv2_exec.kernel @matmul_1 builder "matmul" scratch 0 threads 128 shared 65536 at 0 size 9728
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$kernel_builder, OptionalAttr<DictionaryAttr>:$spec,
                        ConfinedAttr<I64Attr, [IntNonNegative]>:$scratch,
+                       OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$threads,
+                       OptionalAttr<ConfinedAttr<I64Attr, [IntNonNegative]>>:$shared,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntNonNegative]>>:$offset,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$size);
   let regions = (region SizedRegion<1>:$bodyRegion);
   let assemblyFormat = [{
-    $sym_name `builder` $kernel_builder (`spec` $spec^)? `scratch` $scratch (`at` $offset^ `size` $size)?
+    $sym_name `builder` $kernel_builder (`spec` $spec^)? `scratch` $scratch
+    (`threads` $threads^ `shared` $shared)? (`at` $offset^ `size` $size)?
     attr-dict-with-keyword `` custom<KernelBody>($bodyRegion)
   }];
   let builders = [
@@ -101,15 +106,19 @@ def Exec_KernelOp : Exec_Op<"kernel", [Symbol, SymbolTable, IsolatedFromAbove, S
 def Exec_ImageOp : Exec_Op<"image", [HasParent<"VariantOp">]> {
   let summary = "the native code of a variant's kernels";
   let description = [{
-    The first `text` bytes are executable, the rest constants; whole pages of 4096 bytes both.
+    Of flat code, the first `text` bytes are executable, the rest constants; whole pages of 4096 bytes both.
+    An image of format "ptx", "cubin" or "hsaco" holds a module for each kernel and has no text.
 
     ```mlir
     dsv2_exec.image text 4096 code dense<"0x55...C3"> : tensor<8192xi8>
+    dsv2_exec.image format "cubin" text 0 code dense<"0x7F...00"> : tensor<8192xi8>
     ```
   }];
-  let arguments = (ins ConfinedAttr<I64Attr, [IntNonNegative]>:$text_size, ElementsAttr:$code);
-  let assemblyFormat = "`text` $text_size `code` $code attr-dict";
-  let builders = [OpBuilder<(ins "int64_t":$textSize, "ArrayRef<uint8_t>":$bytes)>];
+  let arguments = (ins DefaultValuedAttr<StrAttr, "\"flat\"">:$format,
+                       ConfinedAttr<I64Attr, [IntNonNegative]>:$text_size, ElementsAttr:$code);
+  let assemblyFormat = "(`format` $format^)? `text` $text_size `code` $code attr-dict";
+  let builders = [OpBuilder<(ins "StringRef":$format, "int64_t":$textSize,
+                                 "ArrayRef<uint8_t>":$bytes)>];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     /// The image's bytes.

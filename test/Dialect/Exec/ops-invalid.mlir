@@ -307,3 +307,31 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
     }
   }
 }
+
+// -----
+
+// Module past the end of an image of modules.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{ends at 4097, the image has 4096 bytes}}
+  dsv2_exec.kernel @k builder "b" scratch 0 threads 32 shared 0 at 4032 size 65
+  dsv2_exec.image format "cubin" text 0 code dense<1> : tensor<4096xi8>
+}
+
+// -----
+
+// Unknown format.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{has the format 'elf', expected flat, ptx, cubin or hsaco}}
+  dsv2_exec.image format "elf" text 0 code dense<1> : tensor<4096xi8>
+}
+
+// -----
+
+// Modules have no text.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @+1 {{of format ptx has 4096 bytes of text, expected 0}}
+  dsv2_exec.image format "ptx" text 4096 code dense<1> : tensor<4096xi8>
+}

@@ -19,6 +19,13 @@
 
 namespace dsv2 {
 
+/// What an allocation is for.
+enum class MemoryUse {
+  Weights, ///< filled by copies; kernels only read it
+  Cache,   ///< may be larger than what is ever used
+  Working  ///< no access to it should have to wait for the system
+};
+
 /// A range of device memory; freed by its destructor. At least 64-byte aligned
 /// and zero when it is made.
 class DeviceMemory {
@@ -59,9 +66,8 @@ public:
 
   /// Bytes that allocations may still take; a guess where others allocate too.
   virtual uint64_t availableBytes() const = 0;
-  /// Zeroed memory; Limit when there is not enough. `prefault` asks that no
-  /// later access has to wait for the system.
-  virtual Expected<std::unique_ptr<DeviceMemory>> allocate(uint64_t bytes, bool prefault) = 0;
+  /// Zeroed memory; Limit when there is not enough.
+  virtual Expected<std::unique_ptr<DeviceMemory>> allocate(uint64_t bytes, MemoryUse use) = 0;
   /// Both wait until the copy is complete.
   virtual std::optional<Error> copyIn(uint64_t device, const void *host, uint64_t bytes) = 0;
   virtual std::optional<Error> copyOut(void *host, uint64_t device, uint64_t bytes) = 0;

@@ -17,6 +17,7 @@ namespace dsv2 {
 
 struct DriverOptions {
   unsigned threads = 0; ///< workers of a CPU; 0: one per usable CPU
+  bool check = true;    ///< where kernels can be checked as they run
 };
 
 /// What a device can do at most, measured now.
@@ -29,7 +30,9 @@ struct DeviceLimits {
 
 /// One kind of device.
 struct DriverKind {
-  std::string name; ///< as variants name it
+  std::string name;    ///< as variants name it
+  unsigned preference; ///< of two variants that can run, the higher one is taken
+  bool acceptsAnyTier; ///< it runs no code, so that any will do
   /// Tiers of code that the devices here can run, the best one last; asks the
   /// hardware.
   std::vector<std::string> (*usableTiers)();
@@ -45,6 +48,7 @@ public:
   void add(DriverKind kind) { kinds.push_back(std::move(kind)); }
   /// Null if this build has none of that name.
   const DriverKind *find(std::string_view name) const;
+  const std::vector<DriverKind> &all() const { return kinds; }
 
 private:
   std::vector<DriverKind> kinds;
@@ -53,12 +57,13 @@ private:
 /// All drivers of this build.
 DriverRegistry builtinDrivers();
 
-/// The variant to run. With an empty `tier`: the one with the best tier that
-/// its device can run, the first among equals, never an emulated one
-/// ("TIER:emulated"). Otherwise the first variant of that name, or of that tier.
-/// Unsupported when there is none; the error says what was found.
+/// The variant to run. With an empty `tier`: the one of the preferred driver
+/// with the best tier that its device can run, the first among equals, never a
+/// special one ("TIER:emulated"). Otherwise the first variant of that name, or
+/// of that tier. Unsupported when there is none; the error says what was found.
+/// A `driver` that is not empty stands in for those that the variants name.
 Expected<size_t> chooseVariant(const Program &program, const DriverRegistry &drivers,
-                               std::string_view tier);
+                               std::string_view tier, std::string_view driver = {});
 
 } // namespace dsv2
 

@@ -29,7 +29,7 @@ Expected<std::unique_ptr<Model>> Model::open(const ModelOptions &options,
     return artifact.takeError();
   }
   DriverRegistry drivers = builtinDrivers();
-  Expected<size_t> chosen = chooseVariant(artifact->program, drivers, options.tier);
+  Expected<size_t> chosen = chooseVariant(artifact->program, drivers, options.tier, options.driver);
   if (!chosen) {
     return chosen.takeError().within(options.artifact);
   }
@@ -38,8 +38,12 @@ Expected<std::unique_ptr<Model>> Model::open(const ModelOptions &options,
       !isTrusted(artifact->hash, options.cacheDirectory)) {
     return untrustedError(options.artifact, artifact->hash);
   }
-  const DriverKind *kind = drivers.find(artifact->program.variants[*chosen].driver);
-  Expected<std::unique_ptr<Driver>> driver = kind->create({options.threads});
+  const Variant &variant = artifact->program.variants[*chosen];
+  const DriverKind *kind = drivers.find(options.driver.empty() ? variant.driver : options.driver);
+  if (options.tier.empty() && artifact->program.variants.size() > 1) {
+    note(options, concat("running variant ", variant.name));
+  }
+  Expected<std::unique_ptr<Driver>> driver = kind->create({options.threads, options.check});
   if (!driver) {
     return driver.takeError();
   }
@@ -80,7 +84,7 @@ std::optional<Error> Model::loadWeights(const Checkpoint &checkpoint, const Mode
     return Error(ErrorKind::Limit, "prepared weights take ", weightLayout.bytes, " bytes, ",
                  available, " bytes of memory are free");
   }
-  Expected<std::unique_ptr<DeviceMemory>> memory = device->allocate(weightLayout.bytes, false);
+  Expected<std::unique_ptr<DeviceMemory>> memory = device->allocate(weightLayout.bytes, MemoryUse::Weights);
   if (!memory) {
     return memory.takeError().within("prepared weights");
   }

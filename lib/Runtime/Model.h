@@ -23,6 +23,9 @@ struct ModelOptions {
   std::string artifact; ///< path of the .dsv2 file
   std::string tier;     ///< variant or tier by name; empty: the best one
   unsigned threads = 0; ///< 0: one per usable CPU
+  /// Not empty: the driver that gets the variant's program instead of its own.
+  std::string driver;
+  bool check = true; ///< let a driver that can check kernels do so
   /// Run code that no record vouches for.
   bool trustCode = false;
   /// Where prepared weights and records of trust are kept; "none": nowhere.

@@ -109,7 +109,7 @@ std::optional<Error> Session::allocateCache(const SessionOptions &options) {
                       elementBytes(cache.type);
     stride = (stride + 63) / 64 * 64;
     Expected<std::unique_ptr<DeviceMemory>> memory =
-        owner.driver().allocate(stride * static_cast<uint64_t>(cache.layers), false);
+        owner.driver().allocate(stride * static_cast<uint64_t>(cache.layers), MemoryUse::Cache);
     if (!memory) {
       return memory.takeError().within(concat("cache ", quote(cache.name)));
     }
@@ -140,7 +140,8 @@ std::optional<Error> Session::allocateBuffers() {
     return planned.takeError();
   }
   plan = std::move(*planned);
-  Expected<std::unique_ptr<DeviceMemory>> memory = owner.driver().allocate(plan.bytes, true);
+  Expected<std::unique_ptr<DeviceMemory>> memory =
+      owner.driver().allocate(plan.bytes, MemoryUse::Working);
   if (!memory) {
     return memory.takeError().within("buffers of a step");
   }

@@ -4,7 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Runtime/drivers/cpu/CpuDriver.h"
-#include "lib/Runtime/drivers/cpu/CodeImage.h"
+#include "lib/Runtime/CodeImage.h"
 #include "lib/Runtime/drivers/cpu/HostMemory.h"
 #include "lib/Runtime/drivers/cpu/ThreadPool.h"
 

@@ -43,7 +43,7 @@ public:
   std::string_view name() const override { return "test"; }
   int64_t workers() const override { return workerCount; }
   uint64_t availableBytes() const override { return available; }
-  Expected<std::unique_ptr<DeviceMemory>> allocate(uint64_t bytes, bool) override {
+  Expected<std::unique_ptr<DeviceMemory>> allocate(uint64_t bytes, MemoryUse) override {
     return std::unique_ptr<DeviceMemory>(std::make_unique<TestMemory>(bytes, visible));
   }
   std::optional<Error> copyIn(uint64_t device, const void *host, uint64_t bytes) override {

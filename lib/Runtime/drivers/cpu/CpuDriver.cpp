@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "lib/Runtime/drivers/cpu/CpuDriver.h"
 
-#include "lib/Runtime/drivers/cpu/CodeImage.h"
+#include "lib/Runtime/CodeImage.h"
 #include "lib/Runtime/drivers/cpu/CpuLimits.h"
 #include "lib/Runtime/drivers/cpu/HostMemory.h"
 #include "lib/Runtime/drivers/cpu/ThreadPool.h"
@@ -39,7 +39,7 @@ public:
   int64_t workers() const override { return pool->workers(); }
 
   uint64_t availableBytes() const override { return availableHostMemory(); }
-  Expected<std::unique_ptr<DeviceMemory>> allocate(uint64_t bytes, bool prefault) override;
+  Expected<std::unique_ptr<DeviceMemory>> allocate(uint64_t bytes, MemoryUse use) override;
   std::optional<Error> copyIn(uint64_t device, const void *host, uint64_t bytes) override {
     std::memcpy(reinterpret_cast<void *>(device), host, bytes);
     return std::nullopt;
@@ -69,8 +69,9 @@ struct Launch {
 
 } // namespace
 
-Expected<std::unique_ptr<DeviceMemory>> CpuDriver::allocate(uint64_t bytes, bool prefault) {
-  Expected<std::unique_ptr<HostMemory>> memory = HostMemory::allocate(bytes, prefault);
+Expected<std::unique_ptr<DeviceMemory>> CpuDriver::allocate(uint64_t bytes, MemoryUse use) {
+  Expected<std::unique_ptr<HostMemory>> memory =
+      HostMemory::allocate(bytes, use == MemoryUse::Working);
   if (!memory) {
     return memory.takeError();
   }
@@ -168,5 +169,5 @@ static std::string describeCpu() {
 }
 
 DriverKind dsv2::cpuDriverKind() {
-  return {"cpu", usableCpuTiers, describeCpu, createCpuDriver, measureCpuLimits};
+  return {"cpu", 0, false, usableCpuTiers, describeCpu, createCpuDriver, measureCpuLimits};
 }

@@ -16,14 +16,6 @@ namespace dsv2 {
 /// worker and 64-byte aligned.
 using CpuKernel = void (*)(const uint64_t *slots, int64_t begin, int64_t end, void *scratch);
 
-// Kernels come without the type signature that clang's UBSan looks for before a
-// function that is called through a pointer.
-#if defined(__clang__)
-#define DSV2_CALLS_KERNELS __attribute__((no_sanitize("function")))
-#else
-#define DSV2_CALLS_KERNELS
-#endif
-
 /// Usage for a number of threads out of range.
 Expected<std::unique_ptr<Driver>> createCpuDriver(const DriverOptions &options);
 

@@ -6,8 +6,8 @@
 // executable, and no file is mapped. Guard pages stand before and after.
 //
 //===----------------------------------------------------------------------===//
-#ifndef DSV2_LIB_RUNTIME_DRIVERS_CPU_CODEIMAGE_H
-#define DSV2_LIB_RUNTIME_DRIVERS_CPU_CODEIMAGE_H
+#ifndef DSV2_LIB_RUNTIME_CODEIMAGE_H
+#define DSV2_LIB_RUNTIME_CODEIMAGE_H
 
 #include "lib/Artifact/Program.h"
 #include "lib/Support/Error.h"
@@ -23,6 +23,14 @@ enum class CodeMapping {
   Anonymous, ///< anonymous memory, written first, protected after
   SealedFile ///< a sealed memfd: works where writable pages may never become executable
 };
+
+// Kernels come without the type signature that clang's UBSan looks for before a
+// function that is called through a pointer.
+#if defined(__clang__)
+#define DSV2_CALLS_KERNELS __attribute__((no_sanitize("function")))
+#else
+#define DSV2_CALLS_KERNELS
+#endif
 
 /// A mapped image.
 class CodeImage {
@@ -49,4 +57,4 @@ private:
 
 } // namespace dsv2
 
-#endif // DSV2_LIB_RUNTIME_DRIVERS_CPU_CODEIMAGE_H
+#endif // DSV2_LIB_RUNTIME_CODEIMAGE_H

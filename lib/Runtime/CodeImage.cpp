@@ -4,7 +4,7 @@
 // the hash nothing can change the bytes any more.
 //
 //===----------------------------------------------------------------------===//
-#include "lib/Runtime/drivers/cpu/CodeImage.h"
+#include "lib/Runtime/CodeImage.h"
 
 #include "lib/Support/CheckedMath.h"
 #include "lib/Support/Sha256.h"

@@ -1,0 +1,214 @@
+//===- WarpOps.cpp - What the lanes of a warp do together -----------------===//
+//
+// Shuffles and matrix operations exchange registers, which orders no memory;
+// the warp barrier does. Every lane must be there, at the same operation.
+//
+//===----------------------------------------------------------------------===//
+#include "lib/Runtime/drivers/simt/Workgroup.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+using namespace dsv2;
+using namespace dsv2::simt;
+
+void Workgroup::warpOperation(Thread &thread, Wait kind, uint32_t lanes, const char *where) {
+  reportLanes = lanes;
+  thread.lanes = lanes;
+  thread.wait = kind;
+  thread.where = where;
+  uint32_t first = thread.index / lanes * lanes;
+  uint32_t size = std::min(lanes, count - first);
+  if (++warpArrived[first] < size) {
+    block(thread, kind, where);
+    return;
+  }
+  Thread *members[64];
+  for (uint32_t i = 0; i < size; ++i) {
+    members[i] = &threads[first + i];
+    if (members[i]->wait != kind || members[i]->where != where) {
+      // Others of the warp are elsewhere and stay there: a deadlock, unless they
+      // wait for a barrier that this warp can still reach, which it cannot.
+      block(thread, kind, where);
+      return;
+    }
+  }
+  warpArrived[first] = 0;
+  switch (kind) {
+  case Wait::WarpBarrier:
+    joinClocks(members, size);
+    break;
+  case Wait::Shuffle:
+    shuffleWarp(members[0], size);
+    break;
+  case Wait::MatrixMultiply:
+    multiplyMatrices(members[0], size);
+    break;
+  case Wait::MatrixLoad:
+    loadMatrices(members[0], size);
+    break;
+  case Wait::Barrier:
+  case Wait::Nothing:
+    break;
+  }
+  thread.wait = Wait::Nothing;
+  for (uint32_t i = 0; i < size; ++i) {
+    if (members[i] != &thread) {
+      release(*members[i]);
+    }
+  }
+}
+
+/// numbers: mode, value, offset, width.
+void Workgroup::shuffleWarp(Thread *firstLane, uint32_t size) {
+  for (uint32_t lane = 0; lane < size; ++lane) {
+    Thread &thread = threads[firstLane->index + lane];
+    int64_t offset = thread.operands.numbers[2];
+    int64_t width = thread.operands.numbers[3];
+    int64_t segment = lane / width * width;
+    int64_t source = lane;
+    switch (thread.operands.numbers[0]) {
+    case SimtShuffleXor:
+      source = lane ^ offset;
+      break;
+    case SimtShuffleUp:
+      source = lane - offset;
+      break;
+    case SimtShuffleDown:
+      source = lane + offset;
+      break;
+    case SimtShuffleIndex:
+      source = segment + offset;
+      break;
+    default:
+      source = -1;
+    }
+    bool valid = source >= segment && source < segment + width && source < size;
+    const Thread &other = threads[firstLane->index + (valid ? source : lane)];
+    thread.operands.result =
+        static_cast<uint32_t>(other.operands.numbers[1]) | (valid ? int64_t(1) << 32 : 0);
+  }
+}
+
+static float halfToFloat(uint16_t half) {
+  uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
+  uint32_t exponent = half >> 10 & 0x1f;
+  uint32_t fraction = half & 0x3ff;
+  float value = 0;
+  if (exponent == 0x1f) {
+    value = fraction == 0 ? INFINITY : NAN;
+  } else if (exponent == 0) {
+    value = std::ldexp(static_cast<float>(fraction), -24);
+  } else {
+    value = std::ldexp(static_cast<float>(fraction | 0x400), static_cast<int>(exponent) - 25);
+  }
+  return sign != 0 ? -value : value;
+}
+
+/// Element `number` of a lane's registers.
+static float readElement(const void *registers, uint32_t number, uint8_t type) {
+  if (type == SimtF32) {
+    float value = 0;
+    std::memcpy(&value, static_cast<const float *>(registers) + number, sizeof(value));
+    return value;
+  }
+  uint16_t bits = 0;
+  std::memcpy(&bits, static_cast<const uint16_t *>(registers) + number, sizeof(bits));
+  if (type == SimtF16) {
+    return halfToFloat(bits);
+  }
+  uint32_t wide = static_cast<uint32_t>(bits) << 16;
+  float value = 0;
+  std::memcpy(&value, &wide, sizeof(value));
+  return value;
+}
+
+namespace {
+struct Place {
+  uint32_t row = 0, column = 0;
+};
+} // namespace
+
+static Place placeOf(const SimtFragment &fragment, uint32_t lane, uint32_t element) {
+  Place place;
+  for (uint32_t bit = 0; bit < fragment.laneBits; ++bit) {
+    if (lane >> bit & 1) {
+      place.row ^= fragment.lane[bit][0];
+      place.column ^= fragment.lane[bit][1];
+    }
+  }
+  for (uint32_t bit = 0; bit < fragment.elementBits; ++bit) {
+    if (element >> bit & 1) {
+      place.row ^= fragment.element[bit][0];
+      place.column ^= fragment.element[bit][1];
+    }
+  }
+  return place;
+}
+
+void Workgroup::multiplyMatrices(Thread *firstLane, uint32_t size) {
+  const SimtMatrixOp &op = *firstLane->operands.matrix;
+  constexpr uint32_t kMost = 64;
+  static thread_local float a[kMost][kMost], b[kMost][kMost];
+  auto gather = [&](const SimtFragment &fragment, unsigned which, float (*into)[kMost]) {
+    for (uint32_t lane = 0; lane < size; ++lane) {
+      const Operands &operands = threads[firstLane->index + lane].operands;
+      for (uint32_t e = 0; e < 1u << fragment.elementBits; ++e) {
+        Place place = placeOf(fragment, lane, e);
+        into[place.row][place.column] = readElement(operands.in[which], e, op.factorType);
+      }
+    }
+  };
+  gather(op.a, 0, a);
+  gather(op.b, 1, b);
+  for (uint32_t lane = 0; lane < size; ++lane) {
+    const Operands &operands = threads[firstLane->index + lane].operands;
+    for (uint32_t e = 0; e < 1u << op.c.elementBits; ++e) {
+      Place place = placeOf(op.c, lane, e);
+      float sum = readElement(operands.in[2], e, op.sumType);
+      for (uint32_t k = 0; k < op.depth; ++k) {
+        sum += a[place.row][k] * b[k][place.column];
+      }
+      std::memcpy(static_cast<float *>(operands.out) + e, &sum, sizeof(sum));
+    }
+  }
+}
+
+/// numbers: tiles, transpose.
+void Workgroup::loadMatrices(Thread *firstLane, uint32_t size) {
+  for (uint32_t lane = 0; lane < size; ++lane) {
+    const Operands &operands = threads[firstLane->index + lane].operands;
+    for (int32_t tile = 0; tile < operands.numbers[0]; ++tile) {
+      for (uint32_t e = 0; e < 2; ++e) {
+        uint32_t row = lane / 4;
+        uint32_t column = lane % 4 * 2 + e;
+        if (operands.numbers[1] != 0) {
+          std::swap(row, column);
+        }
+        const void *source =
+            threads[firstLane->index + static_cast<uint32_t>(tile) * 8 + row].operands.in[0];
+        std::memcpy(static_cast<uint16_t *>(operands.out) + tile * 2 + e,
+                    static_cast<const uint16_t *>(source) + column, sizeof(uint16_t));
+      }
+    }
+  }
+}
+
+void Workgroup::matrixLoad(Thread &thread, const void *row, int32_t tiles, bool transpose,
+                           void *result, const char *where) {
+  constexpr uint32_t kRowBytes = 16;
+  uint32_t lane = thread.index % 32;
+  if (check && lane < static_cast<uint32_t>(tiles) * 8) {
+    if (reinterpret_cast<uintptr_t>(row) % kRowBytes != 0 && reports.isNew("aligned", where)) {
+      report(concat("the row of lane ", lane, " is not aligned to ", kRowBytes, " bytes at ",
+                    where));
+    }
+    access(thread, row, kRowBytes, false, where);
+  }
+  thread.operands.in[0] = row;
+  thread.operands.out = result;
+  thread.operands.numbers[0] = tiles;
+  thread.operands.numbers[1] = transpose;
+  warpOperation(thread, Wait::MatrixLoad, 32, where);
+}

@@ -1,0 +1,213 @@
+//===- Workgroup.cpp - Scheduling of the threads --------------------------===//
+//
+// Fibers switch straight to the next ready one; the scheduler is entered only
+// when none is.
+//
+//===----------------------------------------------------------------------===//
+#include "lib/Runtime/drivers/simt/Workgroup.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+using namespace dsv2;
+using namespace dsv2::simt;
+
+/// What workgroup memory and copies under way hold: NaN in every float type.
+static constexpr int kPoison = 0xff;
+static constexpr uint64_t kSharedAlignment = 1024;
+
+const char *dsv2::simt::waitName(Wait wait) {
+  switch (wait) {
+  case Wait::Nothing:
+    break;
+  case Wait::Barrier:
+    return "a barrier";
+  case Wait::WarpBarrier:
+    return "a warp barrier";
+  case Wait::Shuffle:
+    return "a shuffle";
+  case Wait::MatrixMultiply:
+    return "a matrix multiplication";
+  case Wait::MatrixLoad:
+    return "a matrix load";
+  }
+  return "nothing";
+}
+
+Workgroup::Workgroup(GlobalMemory &memory, Reports &reports, bool check)
+    : memory(memory), reports(reports), check(check) {
+  atBarrier.resize(kBarriers);
+}
+
+Workgroup::~Workgroup() { std::free(shared); }
+
+std::optional<Error> Workgroup::reserve(uint32_t threadCount, uint64_t sharedBytes) {
+  if (!stacks || stacks->count() < threadCount) {
+    Expected<std::unique_ptr<FiberStacks>> made = FiberStacks::allocate(threadCount);
+    if (!made) {
+      return made.takeError();
+    }
+    stacks = std::move(*made);
+    while (threads.size() < threadCount) {
+      threads.emplace_back();
+    }
+    warpArrived.resize(threadCount);
+  }
+  if (sharedCapacity < sharedBytes || !shared) {
+    std::free(shared);
+    sharedCapacity = (sharedBytes + kSharedAlignment) / kSharedAlignment * kSharedAlignment;
+    shared = static_cast<uint8_t *>(std::aligned_alloc(kSharedAlignment, sharedCapacity));
+    if (!shared) {
+      sharedCapacity = 0;
+      return Error(ErrorKind::Limit, "cannot allocate ", sharedBytes, " bytes of workgroup memory");
+    }
+    sharedCells.assign(sharedCapacity / kCellBytes, Cell{});
+  }
+  return std::nullopt;
+}
+
+bool Workgroup::run(const Grid &newGrid, int64_t groupNumber, uint32_t launchGeneration) {
+  grid = &newGrid;
+  number = groupNumber;
+  launch = launchGeneration;
+  count = grid->kernel->threads;
+  agents.threads = count;
+  running = count;
+  failed = false;
+  lastRange = nullptr;
+  ++generation;
+  readerSets.clear();
+  std::memset(shared, kPoison, grid->kernel->sharedBytes);
+  std::fill(warpArrived.begin(), warpArrived.end(), 0);
+  for (std::vector<Thread *> &waiting : atBarrier) {
+    waiting.clear();
+  }
+  auto nothing = std::make_shared<const Clock>(agents.count(), 0);
+  ready.clear();
+  for (uint32_t i = 0; i < count; ++i) {
+    Thread &thread = threads[i];
+    thread = Thread();
+    thread.calls = check ? &kCalls : &kUncheckedCalls;
+    thread.thread = i;
+    thread.workgroup = number;
+    thread.threads = count;
+    thread.workgroups = grid->workgroups;
+    thread.shared = shared;
+    thread.group = this;
+    thread.index = i;
+    thread.base = nothing;
+    thread.stackPointer = prepareFiber(stacks->top(i), fiberMain, &thread);
+    ready.push_back(&thread);
+  }
+  while (running != 0 && !failed) {
+    if (ready.empty()) {
+      reportDeadlock();
+      return false;
+    }
+    switchAway(&scheduler);
+  }
+  return !failed;
+}
+
+void Workgroup::switchAway(void **save) {
+  void *next = scheduler;
+  if (!failed && !ready.empty()) {
+    next = ready.front()->stackPointer;
+    ready.pop_front();
+  }
+  switchFiber(save, next);
+}
+
+DSV2_CALLS_KERNELS void Workgroup::fiberMain(void *argument) {
+  Thread &thread = *static_cast<Thread *>(argument);
+  const Grid &grid = *thread.group->grid;
+  grid.kernel->entry(grid.slots, &thread, grid.items, grid.workgroups, grid.scratch);
+  thread.group->threadReturned(thread);
+  thread.group->switchAway(&thread.stackPointer);
+  std::abort(); // nobody makes a returned thread ready
+}
+
+void Workgroup::threadReturned(Thread &thread) {
+  thread.returned = true;
+  --running;
+  if (!check) {
+    return;
+  }
+  const AsyncCopy *left = thread.open.empty() ? nullptr : &thread.open.front();
+  for (const std::vector<AsyncCopy> &group : thread.underWay) {
+    left = left || group.empty() ? left : &group.front();
+  }
+  if (left && reports.isNew("left", left->where)) {
+    report(concat("thread ", thread.index, " returned before its asynchronous copy at ",
+                  left->where, " was waited for"));
+  }
+}
+
+void Workgroup::block(Thread &thread, Wait kind, const char *where) {
+  thread.wait = kind;
+  thread.where = where;
+  switchAway(&thread.stackPointer);
+  // Whoever let it run again has released it.
+}
+
+void Workgroup::release(Thread &thread) {
+  thread.wait = Wait::Nothing;
+  ready.push_back(&thread);
+}
+
+void Workgroup::abandon(Thread &thread) {
+  failed = true;
+  switchAway(&thread.stackPointer);
+  std::abort(); // the scheduler runs no thread of a failed workgroup
+}
+
+void Workgroup::report(std::string text) {
+  reports.add(concat("kernel ", quote(grid->kernel->name), ", workgroup ", number, ": ", text));
+}
+
+/// Says who waits where: a line for each operation that some thread waits at.
+void Workgroup::reportDeadlock() {
+  struct Place {
+    const Thread *first;
+    uint32_t count;
+  };
+  std::vector<Place> places;
+  const Thread *firstReturned = nullptr;
+  uint32_t returned = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    const Thread &thread = threads[i];
+    if (thread.returned) {
+      firstReturned = firstReturned ? firstReturned : &thread;
+      ++returned;
+      continue;
+    }
+    auto same = std::find_if(places.begin(), places.end(), [&](const Place &place) {
+      return place.first->wait == thread.wait && place.first->where == thread.where;
+    });
+    if (same == places.end()) {
+      places.push_back({&thread, 1});
+    } else {
+      ++same->count;
+    }
+  }
+  std::string text = "deadlock: ";
+  for (const Place &place : places) {
+    const Thread &thread = *place.first;
+    text += concat(place.count, " threads wait at ", waitName(thread.wait), ", ", thread.where,
+                   " (the first is thread ", thread.index);
+    if (thread.wait == Wait::Barrier) {
+      uint32_t needed = thread.barrierThreads == 0 ? count : thread.barrierThreads;
+      text += concat("; barrier ", thread.barrier, " needs ", needed);
+    } else {
+      text += concat(", lane ", thread.index % thread.lanes, "; not all of its warp are there");
+    }
+    text += "); ";
+  }
+  text += returned == 0
+              ? "no thread has returned"
+              : concat(returned, " threads have returned (the first is thread ",
+                       firstReturned->index, ")");
+  report(std::move(text));
+  failed = true;
+}

@@ -1,0 +1,174 @@
+//===- Workgroup.h - The threads that run together --------------*- C++ -*-===//
+//
+// Runs the threads of one workgroup after the other on one CPU thread: each runs
+// until it waits for others. The last to arrive carries the common operation
+// out. Everything a thread can do, and every check, is a member here; the
+// members stand in Workgroup.cpp (scheduling), Barriers.cpp, WarpOps.cpp,
+// AsyncCopies.cpp and Checks.cpp.
+//
+//===----------------------------------------------------------------------===//
+#ifndef DSV2_LIB_RUNTIME_DRIVERS_SIMT_WORKGROUP_H
+#define DSV2_LIB_RUNTIME_DRIVERS_SIMT_WORKGROUP_H
+
+#include "lib/Runtime/CodeImage.h"
+#include "lib/Runtime/drivers/simt/Fiber.h"
+#include "lib/Runtime/drivers/simt/GlobalMemory.h"
+#include "lib/Runtime/drivers/simt/Reports.h"
+#include "lib/Support/SimtAbi.h"
+
+#include <deque>
+#include <string>
+
+namespace dsv2::simt {
+
+class Workgroup;
+
+/// What a thread waits for.
+enum class Wait : uint8_t { Nothing, Barrier, WarpBarrier, Shuffle, MatrixMultiply, MatrixLoad };
+/// "gpu.barrier", ...: as reports call it.
+const char *waitName(Wait wait);
+
+struct AsyncCopy {
+  void *to;
+  const void *from;
+  uint32_t bytes, sourceBytes;
+  const char *where;
+};
+
+/// What a thread brings to a common operation.
+struct Operands {
+  const SimtMatrixOp *matrix = nullptr;
+  const void *in[3] = {};
+  void *out = nullptr;
+  int32_t numbers[4] = {};
+  int64_t result = 0;
+};
+
+/// One GPU thread.
+struct Thread final : SimtThread {
+  Workgroup *group = nullptr;
+  void *stackPointer = nullptr;
+  uint32_t index = 0;
+  bool returned = false;
+  Wait wait = Wait::Nothing;
+  const char *where = nullptr;
+  uint32_t lanes = 0; ///< of the warp operation that it waits for
+  uint32_t barrier = 0, barrierThreads = 0;
+  Operands operands;
+
+  ClockRef base;             ///< what it knows of all agents
+  Epoch now = 1;             ///< its own time
+  Epoch groupsCommitted = 0; ///< of its asynchronous copies
+  Epoch groupsDone = 0;
+  std::vector<AsyncCopy> open;
+  std::deque<std::vector<AsyncCopy>> underWay;
+};
+
+/// A kernel as the runtime sees it.
+struct KernelCode {
+  SimtEntry entry = nullptr;
+  std::string name;
+  uint32_t threads = 1;
+  uint64_t sharedBytes = 0;
+  uint64_t scratchBytes = 0; ///< of each workgroup
+};
+
+/// One launch: the same for all workgroups.
+struct Grid {
+  const KernelCode *kernel;
+  const uint64_t *slots;
+  size_t slotCount; ///< for reports
+  int64_t items;
+  int64_t workgroups;
+  void *scratch;
+};
+
+class Workgroup {
+public:
+  /// `memory`, `reports`: of the driver. Without `check` only what no program
+  /// can go on after is reported (deadlocks, wrong barriers).
+  Workgroup(GlobalMemory &memory, Reports &reports, bool check);
+  ~Workgroup();
+
+  /// Makes room for kernels of so many threads and bytes of workgroup memory.
+  std::optional<Error> reserve(uint32_t threads, uint64_t sharedBytes);
+  /// Runs workgroup `number`. False when it could not end: a report says why.
+  bool run(const Grid &grid, int64_t number, uint32_t launchGeneration);
+
+  // What kernels call (Calls.cpp).
+  void access(Thread &thread, const void *address, uint32_t bytes, bool write, const char *where);
+  [[noreturn]] void outOfRange(Thread &thread, int64_t index, int64_t length, int64_t extent,
+                               int32_t dimension, const char *where);
+  void barrier(Thread &thread, uint32_t id, uint32_t threads, const char *where);
+  void warpOperation(Thread &thread, Wait kind, uint32_t lanes, const char *where);
+  void matrixLoad(Thread &thread, const void *row, int32_t tiles, bool transpose, void *result,
+                  const char *where);
+  void asyncCopy(Thread &thread, const AsyncCopy &copy);
+  void asyncCommit(Thread &thread);
+  void asyncWait(Thread &thread, uint32_t pending);
+
+private:
+  // Scheduling.
+  DSV2_CALLS_KERNELS static void fiberMain(void *thread);
+  void threadReturned(Thread &thread);
+  /// Runs others until somebody releases this thread.
+  void block(Thread &thread, Wait kind, const char *where);
+  void release(Thread &thread);
+  void switchAway(void **save);
+  [[noreturn]] void abandon(Thread &thread);
+  void reportDeadlock();
+
+  // Common operations, once all are there.
+  void joinClocks(Thread *const *members, size_t count);
+  void shuffleWarp(Thread *first, uint32_t count);
+  void multiplyMatrices(Thread *first, uint32_t count);
+  void loadMatrices(Thread *first, uint32_t count);
+
+  // Checks.
+  struct Knowledge;
+  void accessShared(Thread &thread, Access access);
+  void accessGlobal(Thread &thread, Access access);
+  void accessAs(Thread &thread, const Access &access);
+  void reportFinding(Thread &thread, const Access &access, const Finding &finding,
+                     uintptr_t address);
+  void report(std::string text);
+  std::string whoIs(Agent agent) const;
+  std::string whereIs(uintptr_t address) const;
+
+  GlobalMemory &memory;
+  Reports &reports;
+  const bool check;
+  std::unique_ptr<FiberStacks> stacks;
+  std::deque<Thread> threads; ///< never moves
+  uint8_t *shared = nullptr;
+  uint64_t sharedCapacity = 0;
+  std::vector<Cell> sharedCells;
+  ReaderSets readerSets;
+  Range *lastRange = nullptr;
+
+  const Grid *grid = nullptr;
+  int64_t number = 0;
+  uint32_t count = 0; ///< threads of this kernel
+  uint32_t generation = 0, launch = 0;
+  Agents agents;
+  uint32_t running = 0; ///< threads that have not returned
+  uint32_t reportLanes = 32;
+  bool failed = false;
+  void *scheduler = nullptr;
+  std::deque<Thread *> ready;
+  std::vector<uint32_t> warpArrived; ///< by the first thread's number
+  /// Threads at each barrier, in the order of arrival.
+  std::vector<std::vector<Thread *>> atBarrier;
+};
+
+/// Barriers of a workgroup, as NVIDIA's hardware has them.
+constexpr uint32_t kBarriers = 16;
+
+/// The functions that kernels call.
+extern const SimtCalls kCalls;
+/// The same without checks of memory accesses.
+extern const SimtCalls kUncheckedCalls;
+
+} // namespace dsv2::simt
+
+#endif // DSV2_LIB_RUNTIME_DRIVERS_SIMT_WORKGROUP_H

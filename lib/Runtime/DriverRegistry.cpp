@@ -84,7 +84,8 @@ std::string Chooser::foundDevices(const Variant *variant) const {
     return concat("found ", kind->describe());
   }
   std::string text =
-      variant ? concat("this build has no driver ", quote(driverOf(*variant)), "; found ") : "found ";
+      variant ? concat("this build has no driver ", quote(driverOf(*variant)), "; found ")
+              : "found ";
   bool first = true;
   for (const DriverKind &each : drivers.all()) {
     if (!each.acceptsAnyTier) {
@@ -125,8 +126,9 @@ Expected<size_t> Chooser::best() const {
     }
   }
   if (!best.usable()) {
-    return Error(ErrorKind::Unsupported, "the artifact has no variant for this machine; it has: ",
-                 variantNames(), "; ", foundDevices(nullptr));
+    return Error(ErrorKind::Unsupported,
+                 "the artifact has no variant for this machine; it has: ", variantNames(), "; ",
+                 foundDevices(nullptr));
   }
   return chosen;
 }

@@ -84,7 +84,8 @@ std::optional<Error> Model::loadWeights(const Checkpoint &checkpoint, const Mode
     return Error(ErrorKind::Limit, "prepared weights take ", weightLayout.bytes, " bytes, ",
                  available, " bytes of memory are free");
   }
-  Expected<std::unique_ptr<DeviceMemory>> memory = device->allocate(weightLayout.bytes, MemoryUse::Weights);
+  Expected<std::unique_ptr<DeviceMemory>> memory =
+      device->allocate(weightLayout.bytes, MemoryUse::Weights);
   if (!memory) {
     return memory.takeError().within("prepared weights");
   }

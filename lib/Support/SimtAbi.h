@@ -29,7 +29,7 @@ struct SimtThread {
 
 /// Runs one thread of a kernel: the workgroup processes its share of `items`.
 /// `scratch` is the base of the scratch memory of all workgroups.
-using SimtEntry = void (*)(const uint64_t *slots, const SimtThread *self, int64_t items,
+using SimtEntry = void (*)(const uint64_t *slots, SimtThread *self, int64_t items,
                            int64_t workgroups, void *scratch);
 
 /// Types of the elements of matrix fragments.
@@ -39,8 +39,8 @@ enum SimtElement : uint8_t { SimtF32 = 1, SimtBF16 = 2, SimtF16 = 3 };
 /// element (row, column) = the sum of the bases of the bits that are set in the
 /// number of the lane and in the number of the element within the lane.
 struct SimtFragment {
-  uint8_t elementBits; ///< log2 of the elements of a lane
-  uint8_t laneBits;    ///< log2 of the lanes
+  uint8_t elementBits;   ///< log2 of the elements of a lane
+  uint8_t laneBits;      ///< log2 of the lanes
   uint8_t element[6][2]; ///< row and column of each bit
   uint8_t lane[6][2];
 };

@@ -32,8 +32,8 @@ void Workgroup::asyncCopy(Thread &thread, const AsyncCopy &copy) {
       accessAs(thread, {reinterpret_cast<uintptr_t>(copy.from), copy.sourceBytes, false, agent,
                         epoch, copy.where});
     }
-    accessAs(thread, {reinterpret_cast<uintptr_t>(copy.to), copy.bytes, true, agent, epoch,
-                      copy.where});
+    accessAs(thread,
+             {reinterpret_cast<uintptr_t>(copy.to), copy.bytes, true, agent, epoch, copy.where});
   }
   std::memset(copy.to, 0xff, copy.bytes);
   thread.open.push_back(copy);

@@ -59,8 +59,8 @@ void Workgroup::barrier(Thread &thread, uint32_t id, uint32_t threadCount, const
       abandon(thread);
     }
     if (first.where != where && reports.isNew("divergence", first.where, where)) {
-      report(concat("barrier divergence: thread ", first.index, " is at ", first.where,
-                    ", thread ", thread.index, " at ", where));
+      report(concat("barrier divergence: thread ", first.index, " is at ", first.where, ", thread ",
+                    thread.index, " at ", where));
     }
   }
   waiting.push_back(&thread);

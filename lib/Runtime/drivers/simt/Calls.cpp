@@ -82,8 +82,8 @@ static void matrixLoad(SimtThread *self, const void *row, int32_t tiles, int32_t
 static void asyncCopy(SimtThread *self, void *to, const void *from, int32_t bytes,
                       int32_t sourceBytes, const char *where) {
   Thread &thread = threadOf(self);
-  thread.group->asyncCopy(thread, {to, from, static_cast<uint32_t>(bytes),
-                                   static_cast<uint32_t>(sourceBytes), where});
+  thread.group->asyncCopy(
+      thread, {to, from, static_cast<uint32_t>(bytes), static_cast<uint32_t>(sourceBytes), where});
 }
 
 static void asyncCommit(SimtThread *self, const char *) {
@@ -119,10 +119,13 @@ static float math(SimtThread *, int32_t function, float value) {
   }
 }
 
-const SimtCalls dsv2::simt::kCalls = {
-    access,     maskedAccess, outOfRange,  barrier,   warpBarrier, shuffle, matrixMultiply,
-    matrixLoad, asyncCopy,    asyncCommit, asyncWait, math};
+const SimtCalls dsv2::simt::kCalls = {access,      maskedAccess, outOfRange,     barrier,
+                                      warpBarrier, shuffle,      matrixMultiply, matrixLoad,
+                                      asyncCopy,   asyncCommit,  asyncWait,      math};
 
-const SimtCalls dsv2::simt::kUncheckedCalls = {
-    accessUnchecked, maskedAccessUnchecked, outOfRange, barrier,   warpBarrier, shuffle,
-    matrixMultiply,  matrixLoad,            asyncCopy,  asyncCommit, asyncWait, math};
+const SimtCalls dsv2::simt::kUncheckedCalls = {accessUnchecked, maskedAccessUnchecked,
+                                               outOfRange,      barrier,
+                                               warpBarrier,     shuffle,
+                                               matrixMultiply,  matrixLoad,
+                                               asyncCopy,       asyncCommit,
+                                               asyncWait,       math};

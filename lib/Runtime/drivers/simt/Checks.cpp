@@ -27,8 +27,8 @@ struct Workgroup::Knowledge {
 
 void Workgroup::access(Thread &thread, const void *address, uint32_t bytes, bool write,
                        const char *where) {
-  accessAs(thread, {reinterpret_cast<uintptr_t>(address), bytes, write, thread.index, thread.now,
-                    where});
+  accessAs(thread,
+           {reinterpret_cast<uintptr_t>(address), bytes, write, thread.index, thread.now, where});
 }
 
 void Workgroup::accessAs(Thread &thread, const Access &access) {

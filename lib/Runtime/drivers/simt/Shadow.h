@@ -35,8 +35,8 @@ struct ReaderSet {
     Agent agent;
     Epoch epoch;
   };
-  std::vector<Read> reads;   ///< while few
-  std::vector<Epoch> dense;  ///< by agent, once many; empty before
+  std::vector<Read> reads;        ///< while few
+  std::vector<Epoch> dense;       ///< by agent, once many; empty before
   const Clock *cleaned = nullptr; ///< reads that this clock knows were dropped
 };
 
@@ -62,7 +62,10 @@ struct Finding {
 /// Reader sets of one workgroup's run.
 class ReaderSets {
 public:
-  void clear() { used = 0; free.clear(); }
+  void clear() {
+    used = 0;
+    free.clear();
+  }
   /// A new empty set: 1 + its number.
   uint32_t take();
   void give(uint32_t set) { free.push_back(set); }

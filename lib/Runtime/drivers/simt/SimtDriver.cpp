@@ -150,14 +150,13 @@ Expected<std::unique_ptr<DeviceCode>> SimtDriver::load(const Image &image,
     if (kernel.threads < 1 || kernel.threads > kMostThreads ||
         kernel.sharedBytes > kMostSharedBytes) {
       return Error(ErrorKind::Limit, "kernel ", quote(kernel.name), " wants ", kernel.threads,
-                   " threads and ", kernel.sharedBytes,
-                   " bytes of workgroup memory; 1 to ", kMostThreads, " threads and at most ",
-                   kMostSharedBytes, " bytes are possible");
+                   " threads and ", kernel.sharedBytes, " bytes of workgroup memory; 1 to ",
+                   kMostThreads, " threads and at most ", kMostSharedBytes, " bytes are possible");
     }
     code->kernels.push_back({reinterpret_cast<SimtEntry>(
                                  reinterpret_cast<uintptr_t>(code->image->begin()) + kernel.offset),
-                             kernel.name, static_cast<uint32_t>(kernel.threads),
-                             kernel.sharedBytes, kernel.scratchBytes});
+                             kernel.name, static_cast<uint32_t>(kernel.threads), kernel.sharedBytes,
+                             kernel.scratchBytes});
   }
   return std::unique_ptr<DeviceCode>(std::move(code));
 }
@@ -174,8 +173,9 @@ std::optional<Error> SimtDriver::runCall(const SimtCode &code, const KernelCall 
             nullptr};
   std::unique_ptr<DeviceMemory> scratch;
   if (kernel.scratchBytes != 0) {
-    std::optional<uint64_t> bytes =
-        checkedMul(kernel.scratchBytes, static_cast<uint64_t>(grid.workgroups));
+    // Workgroup g begins at g strides of whole lines.
+    std::optional<uint64_t> bytes = checkedAlign(kernel.scratchBytes, 64);
+    bytes = bytes ? checkedMul(*bytes, static_cast<uint64_t>(grid.workgroups)) : bytes;
     if (!bytes) {
       return Error(ErrorKind::Limit, "kernel ", quote(kernel.name), " asks for ",
                    kernel.scratchBytes, " bytes of scratch memory a workgroup");

@@ -201,8 +201,8 @@ void Workgroup::matrixLoad(Thread &thread, const void *row, int32_t tiles, bool 
   uint32_t lane = thread.index % 32;
   if (check && lane < static_cast<uint32_t>(tiles) * 8) {
     if (reinterpret_cast<uintptr_t>(row) % kRowBytes != 0 && reports.isNew("aligned", where)) {
-      report(concat("the row of lane ", lane, " is not aligned to ", kRowBytes, " bytes at ",
-                    where));
+      report(
+          concat("the row of lane ", lane, " is not aligned to ", kRowBytes, " bytes at ", where));
     }
     access(thread, row, kRowBytes, false, where);
   }

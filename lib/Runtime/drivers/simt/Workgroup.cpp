@@ -204,10 +204,9 @@ void Workgroup::reportDeadlock() {
     }
     text += "); ";
   }
-  text += returned == 0
-              ? "no thread has returned"
-              : concat(returned, " threads have returned (the first is thread ",
-                       firstReturned->index, ")");
+  text += returned == 0 ? "no thread has returned"
+                        : concat(returned, " threads have returned (the first is thread ",
+                                 firstReturned->index, ")");
   report(std::move(text));
   failed = true;
 }

@@ -30,9 +30,7 @@ struct DeviceLimits {
 
 /// One kind of device.
 struct DriverKind {
-  std::string name;    ///< as variants name it
-  unsigned preference; ///< of two variants that can run, the higher one is taken
-  bool acceptsAnyTier; ///< it runs no code, so that any will do
+  std::string name; ///< as variants name it
   /// Tiers of code that the devices here can run, the best one last; asks the
   /// hardware.
   std::vector<std::string> (*usableTiers)();
@@ -41,6 +39,10 @@ struct DriverKind {
   Expected<std::unique_ptr<Driver>> (*create)(const DriverOptions &options);
   /// Measures the limits of code of one tier, in less than a second or two.
   Expected<DeviceLimits> (*measureLimits)(const DriverOptions &options, std::string_view tier);
+  /// Of two variants that can run, the one of the higher preference is taken.
+  unsigned preference = 0;
+  /// It runs no code, so code of any tier will do.
+  bool acceptsAnyTier = false;
 };
 
 class DriverRegistry {

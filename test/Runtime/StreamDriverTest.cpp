@@ -82,7 +82,7 @@ protected:
 TEST_P(StreamDrivers, MemoryIsZeroAndIsGivenBack) {
   uint64_t before = count().allocations;
   {
-    Expected<std::unique_ptr<DeviceMemory>> memory = driver->allocate(1000, true);
+    Expected<std::unique_ptr<DeviceMemory>> memory = driver->allocate(1000, MemoryUse::Working);
     ASSERT_TRUE(memory);
     EXPECT_EQ((*memory)->host(), nullptr);
     EXPECT_EQ((*memory)->bytes(), 1000u);
@@ -92,7 +92,7 @@ TEST_P(StreamDrivers, MemoryIsZeroAndIsGivenBack) {
     EXPECT_EQ(count().allocations, before + 1);
   }
   EXPECT_EQ(count().allocations, before);
-  Expected<std::unique_ptr<DeviceMemory>> huge = driver->allocate(uint64_t(2) << 30, false);
+  Expected<std::unique_ptr<DeviceMemory>> huge = driver->allocate(uint64_t(2) << 30, MemoryUse::Cache);
   ASSERT_FALSE(huge);
   EXPECT_EQ(huge.error().kind(), ErrorKind::Limit);
   EXPECT_NE(huge.error().message().find("OutOfMemory") == std::string::npos,
@@ -103,7 +103,7 @@ TEST_P(StreamDrivers, MemoryIsZeroAndIsGivenBack) {
 TEST_P(StreamDrivers, CopiesDoNotReadTheHostLater) {
   // Small ones pass through staging memory, which fills up and is used again.
   for (uint64_t bytes : {uint64_t(1), uint64_t(1000), uint64_t(3) << 20, uint64_t(9) << 20}) {
-    Expected<std::unique_ptr<DeviceMemory>> memory = driver->allocate(4 * bytes, false);
+    Expected<std::unique_ptr<DeviceMemory>> memory = driver->allocate(4 * bytes, MemoryUse::Cache);
     ASSERT_TRUE(memory);
     std::vector<char> host(bytes);
     for (char part = 0; part < 4; ++part) {
@@ -123,7 +123,7 @@ TEST_P(StreamDrivers, CopiesDoNotReadTheHostLater) {
 TEST_P(StreamDrivers, LaunchesInOrderAsOneGraphThatIsUsedAgain) {
   Expected<std::unique_ptr<DeviceCode>> code = driver->load(image(), kernels());
   ASSERT_TRUE(code) << code.error().message();
-  Expected<std::unique_ptr<DeviceMemory>> memory = driver->allocate(800, false);
+  Expected<std::unique_ptr<DeviceMemory>> memory = driver->allocate(800, MemoryUse::Cache);
   uint64_t slots[2] = {(*memory)->address(), 3};
   Counts before = count();
   for (int64_t items : {100, 7, 1}) {
@@ -153,7 +153,7 @@ TEST_P(StreamDrivers, LaunchesInOrderAsOneGraphThatIsUsedAgain) {
 TEST_P(StreamDrivers, ScratchLimitsTheGrid) {
   Expected<std::unique_ptr<DeviceCode>> code = driver->load(image(), kernels());
   ASSERT_TRUE(code);
-  Expected<std::unique_ptr<DeviceMemory>> memory = driver->allocate(8000, false);
+  Expected<std::unique_ptr<DeviceMemory>> memory = driver->allocate(8000, MemoryUse::Cache);
   uint64_t slots[1] = {(*memory)->address()};
   KernelCall call{1, slots, 1000, 1};
   ASSERT_FALSE(driver->launch(**code, &call, 1));

@@ -169,5 +169,5 @@ static std::string describeCpu() {
 }
 
 DriverKind dsv2::cpuDriverKind() {
-  return {"cpu", 0, false, usableCpuTiers, describeCpu, createCpuDriver, measureCpuLimits};
+  return {"cpu", usableCpuTiers, describeCpu, createCpuDriver, measureCpuLimits};
 }

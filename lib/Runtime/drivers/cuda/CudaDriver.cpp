@@ -303,6 +303,7 @@ static const FoundDevice &foundDevice() {
 DriverKind dsv2::cudaDriverKind() {
   DriverKind kind;
   kind.name = "cuda";
+  kind.preference = 1;
   kind.usableTiers = [] { return foundDevice().tiers; };
   kind.describe = [] { return foundDevice().text; };
   kind.create = [](const DriverOptions &) -> Expected<std::unique_ptr<Driver>> {

@@ -280,6 +280,7 @@ static const FoundDevice &foundDevice() {
 DriverKind dsv2::hipDriverKind() {
   DriverKind kind;
   kind.name = "hip";
+  kind.preference = 1;
   kind.usableTiers = [] { return foundDevice().tiers; };
   kind.describe = [] { return foundDevice().text; };
   kind.create = [](const DriverOptions &) -> Expected<std::unique_ptr<Driver>> {

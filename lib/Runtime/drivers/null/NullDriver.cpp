@@ -76,5 +76,5 @@ Expected<DeviceLimits> measureLimits(const DriverOptions &, std::string_view) {
 } // namespace
 
 DriverKind dsv2::nullDriverKind() {
-  return {"null", 0, true, noTiers, describe, create, measureLimits};
+  return {"null", noTiers, describe, create, measureLimits, 0, true};
 }

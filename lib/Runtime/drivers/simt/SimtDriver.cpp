@@ -64,7 +64,7 @@ private:
 
 class SimtDriver final : public Driver {
 public:
-  explicit SimtDriver(bool check) : group(memory, reports, check), check(check) {}
+  explicit SimtDriver(bool check) : group(memory, reports, check) {}
 
   std::string_view name() const override { return "simt"; }
   int64_t workers() const override { return kWorkgroups; }
@@ -96,7 +96,6 @@ private:
   GlobalMemory memory;
   Reports reports;
   Workgroup group;
-  const bool check;
   uint32_t launches = 0;
 };
 
@@ -238,5 +237,5 @@ static Expected<DeviceLimits> noLimits(const DriverOptions &, std::string_view) 
 }
 
 DriverKind dsv2::simtDriverKind() {
-  return {"simt", 0, false, usableTiers, describeSimt, createSimtDriver, noLimits};
+  return {"simt", usableTiers, describeSimt, createSimtDriver, noLimits};
 }

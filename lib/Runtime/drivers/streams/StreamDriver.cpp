@@ -81,7 +81,7 @@ public:
   std::string_view name() const override { return api->name(); }
   int64_t workers() const override { return api->multiprocessors(); }
   uint64_t availableBytes() const override { return api->freeBytes(); }
-  Expected<std::unique_ptr<DeviceMemory>> allocate(uint64_t bytes, bool prefault) override;
+  Expected<std::unique_ptr<DeviceMemory>> allocate(uint64_t bytes, MemoryUse use) override;
   std::optional<Error> copyIn(uint64_t device, const void *host, uint64_t bytes) override;
   std::optional<Error> copyOut(void *host, uint64_t device, uint64_t bytes) override;
   Expected<std::unique_ptr<DeviceCode>> load(const Image &image,
@@ -119,7 +119,7 @@ Expected<std::unique_ptr<StreamMemory>> StreamDriver::allocateZeroed(uint64_t by
   return memory;
 }
 
-Expected<std::unique_ptr<DeviceMemory>> StreamDriver::allocate(uint64_t bytes, bool) {
+Expected<std::unique_ptr<DeviceMemory>> StreamDriver::allocate(uint64_t bytes, MemoryUse) {
   std::lock_guard<std::mutex> lock(mutex);
   Expected<std::unique_ptr<StreamMemory>> memory = allocateZeroed(bytes);
   if (!memory) {

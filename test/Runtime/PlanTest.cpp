@@ -159,6 +159,46 @@ TEST(Variants, BestUsableTierIsChosen) {
   EXPECT_FALSE(chooseVariant(program, drivers, "other"));
 }
 
+TEST(Variants, PrefersADeviceOverTheCpuAndSaysWhatIsMissing) {
+  Program program;
+  for (const char *name : {"x86-64-v3", "gpu_1", "gpu_2", "gpu_1:simt"}) {
+    Variant variant;
+    variant.name = variant.tier = name;
+    variant.driver = name[0] == 'x' ? "plain" : "fast";
+    program.variants.push_back(variant);
+  }
+  program.variants[3].driver = "simt";
+  program.variants[3].tier = "x86-64-v3";
+  DriverRegistry drivers;
+  DriverKind plain;
+  plain.name = "plain";
+  plain.usableTiers = [] { return std::vector<std::string>{"x86-64-v3"}; };
+  plain.describe = [] { return std::string("a plain device"); };
+  drivers.add(plain);
+  EXPECT_EQ(*chooseVariant(program, drivers, ""), 0u);
+  Expected<size_t> missing = chooseVariant(program, drivers, "gpu_1");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().message(), "variant 'gpu_1' needs fast with gpu_1: this build has no "
+                                       "driver 'fast'; found plain: a plain device");
+  DriverKind fast = plain;
+  fast.name = "fast";
+  fast.preference = 1;
+  fast.usableTiers = [] { return std::vector<std::string>{"gpu_1"}; };
+  fast.describe = [] { return std::string("one gpu_1"); };
+  drivers.add(fast);
+  EXPECT_EQ(*chooseVariant(program, drivers, ""), 1u);
+  missing = chooseVariant(program, drivers, "gpu_2");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().message(), "variant 'gpu_2' needs fast with gpu_2: found one gpu_1");
+  DriverKind nothing = plain;
+  nothing.name = "nothing";
+  nothing.usableTiers = [] { return std::vector<std::string>(); };
+  nothing.acceptsAnyTier = true;
+  drivers.add(nothing);
+  EXPECT_EQ(*chooseVariant(program, drivers, "gpu_2", "nothing"), 2u);
+  EXPECT_FALSE(chooseVariant(program, drivers, "", "unknown"));
+}
+
 TEST(Variants, ThisBuildHasACpuDriver) {
   DriverRegistry drivers = builtinDrivers();
   const DriverKind *cpu = drivers.find("cpu");

@@ -204,7 +204,8 @@ TEST_F(SimtTest, WorkgroupsShareNothing) {
 
 TEST_F(SimtTest, ScratchIsTheWorkgroups) {
   EXPECT_EQ(launch(useScratch, 64, 4, 0, 256), "");
-  EXPECT_TRUE(says(launch(useScratch, 64, 4, 0, 128), {"race between workgroups"}));
+  // Half of what the kernel uses: the last workgroups leave the allocation.
+  EXPECT_TRUE(says(launch(useScratch, 64, 4, 0, 128), {"out of bounds: write", "by thread 0"}));
 }
 
 TEST_F(SimtTest, ManyThreads) {

@@ -92,7 +92,8 @@ TEST_P(StreamDrivers, MemoryIsZeroAndIsGivenBack) {
     EXPECT_EQ(count().allocations, before + 1);
   }
   EXPECT_EQ(count().allocations, before);
-  Expected<std::unique_ptr<DeviceMemory>> huge = driver->allocate(uint64_t(2) << 30, MemoryUse::Cache);
+  Expected<std::unique_ptr<DeviceMemory>> huge =
+      driver->allocate(uint64_t(2) << 30, MemoryUse::Cache);
   ASSERT_FALSE(huge);
   EXPECT_EQ(huge.error().kind(), ErrorKind::Limit);
   EXPECT_NE(huge.error().message().find("OutOfMemory") == std::string::npos,

@@ -40,6 +40,8 @@ static std::string helpText() {
          "                         (default: $XDG_CACHE_HOME/dsv2)\n"
          "  --cache-memory SIZE    for the KV cache: 512M, 2G, ... (default: what is needed)\n"
          "  --prepare-only         prepare the weights and stop\n"
+         "  --check on|off         of variants ARCH:simt: bounds, races, waits (default on)\n"
+         "  --driver NAME          give the program to this driver: null computes nothing\n"
          "  --shuffle-pages SEED   test aid: cache pages in random order, NaN where nothing is "
          "cached\n"
          "  --bench                measure prefill and decode beside the machine's limits:\n"
@@ -204,6 +206,14 @@ bool Parser::ownFlag() {
     line.cacheMemory = bytes.value_or(0);
   } else if (name == "--shuffle-pages") {
     natural(line.pageSeed, 1, std::numeric_limits<uint64_t>::max());
+  } else if (name == "--check") {
+    std::string value = text();
+    if (!error && value != "on" && value != "off") {
+      error = Error(ErrorKind::Usage, "flag '--check' expects on or off, got ", quote(value));
+    }
+    line.check = value != "off";
+  } else if (name == "--driver") {
+    line.driver = text();
   } else if (name == "--trust-code") {
     on(line.trustCode);
   } else if (name == "--prepare-only") {

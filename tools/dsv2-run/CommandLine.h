@@ -28,6 +28,8 @@ struct CommandLine {
   std::string cacheDirectory;
   uint64_t cacheMemory = 0; ///< bytes for cache pages; 0: what is needed
   uint64_t pageSeed = 0;    ///< of --shuffle-pages; 0: pages in order
+  std::string driver; ///< not empty: instead of the one that the variant names
+  bool check = true;  ///< kernels are checked as they run, where the driver can
   bool trustCode = false;
   bool prepareOnly = false;
   bool quiet = false;

@@ -23,6 +23,8 @@ Expected<std::unique_ptr<Model>> dsv2::openModel(const CommandLine &line,
   options.artifact = line.artifact;
   options.tier = line.tokens.tier;
   options.threads = line.threads;
+  options.driver = line.driver;
+  options.check = line.check;
   options.trustCode = line.trustCode;
   options.cacheDirectory = line.cacheDirectory.empty() ? "none" : line.cacheDirectory;
   options.prepareOnly = line.prepareOnly;

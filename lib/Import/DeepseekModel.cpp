@@ -261,14 +261,14 @@ Value DeepseekImporter::buildAttention(const LayerGroup &group, Value layer, Val
   Value qRope = RopeOp::create(builder, named("q_rope"), split.getParts()[1], values.batch, rope);
   Value kRope = RopeOp::create(builder, named("k_rope"), compressed.getKRope(), values.batch, rope);
   values.cache = CacheAppendOp::create(builder, named("cache"), values.cache, layer,
-                                       compressed.getLatent(), kRope, values.batch);
+                                       ValueRange{compressed.getLatent(), kRope}, values.batch);
   auto keys = DecompressOp::create(builder, named("kv"), values.cache, layer,
                                    weight(group, "kv_b", layer), values.batch, heads,
                                    ArrayRef<int64_t>{nope, static_cast<int64_t>(config.vHeadDim)});
-  Value out =
+  auto out =
       AttentionOp::create(builder, named("attention"), split.getParts()[0], qRope, keys.getKNope(),
                           keys.getKRope(), keys.getV(), values.batch, scaleAttr(), TypeAttr());
-  Value merged = MergeHeadsOp::create(builder, named("heads"), out);
+  Value merged = MergeHeadsOp::create(builder, named("heads"), out.getResult());
   return linear(group, "o", layer, merged);
 }
 

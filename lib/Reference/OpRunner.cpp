@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 #include "lib/Reference/OpRunner.h"
 
+#include "dialects/DSV2/IR/Forms.h"
+
 #include "lib/Reference/Ops/Attention.h"
 #include "lib/Reference/Ops/Experts.h"
 #include "lib/Reference/Ops/Linear.h"
@@ -54,6 +56,10 @@ LogicalResult OpRunner::set(std::vector<Tensor> results) {
 }
 
 LogicalResult OpRunner::run() {
+  // Optional parts of ops whose meaning has no implementation here yet.
+  if (failed(ir::refuseForms(&op, "the interpreter", {ir::Form::LayerArithmetic}))) {
+    return failure();
+  }
   if (mlir::isa<ir::RMSNormOp, ir::LinearOp, ir::HeadLinearOp, ir::AddOp, ir::CastOp, ir::EmbedOp,
                 ir::SelectRowsOp, ir::SplitHeadsOp, ir::MergeHeadsOp>(op)) {
     return runRows();
@@ -128,7 +134,7 @@ LogicalResult OpRunner::runAttention() {
       .Case([&](ir::CacheAppendOp append) {
         Cache &into = cache(append.getCache());
         std::vector<const Tensor *> parts;
-        for (mlir::Value part : {append.getLatent(), append.getKRope()}) {
+        for (mlir::Value part : append.getParts()) {
           // What is stored counts as results: the cache itself cannot be compared.
           interpreter.observe(&op, unsigned(parts.size()), interpreter.currentLayer, value(part));
           parts.push_back(&tensor(part));

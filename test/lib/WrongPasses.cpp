@@ -142,7 +142,9 @@ void maskOffByOne(Operation *any) {
   }
   OpBuilder builder(op);
   op.getKNopeMutable().assign(shiftRows(builder, op.getLoc(), op.getKNope()));
-  op.getKRopeMutable().assign(shiftRows(builder, op.getLoc(), op.getKRope()));
+  if (op.getKRope()) {
+    op.getKRopeMutable().assign(shiftRows(builder, op.getLoc(), op.getKRope()));
+  }
   op.getVMutable().assign(shiftRows(builder, op.getLoc(), op.getV()));
 }
 

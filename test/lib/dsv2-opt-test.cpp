@@ -1,8 +1,10 @@
-//===- dsv2-opt-test.cpp - dsv2-opt with passes that are wrong ------------===//
+//===- dsv2-opt-test.cpp - dsv2-opt with passes for tests -----------------===//
 //
-// Never installed: the tests of `--dsv2-check-semantics` run it.
+// Never installed: passes that are wrong, for the tests of `--dsv2-check-semantics`, and passes
+// that show what the dialect offers.
 //
 //===----------------------------------------------------------------------===//
+#include "DialectPasses.h"
 #include "WrongPasses.h"
 
 #include "lib/Pipelines/OptMain.h"
@@ -14,7 +16,7 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::dsv2::registerAllDialects(registry);
   mlir::dsv2::registerAllPasses();
+  dsv2::registerDialectPasses();
   dsv2::registerWrongPasses();
-  return mlir::dsv2::optMain(argc, argv, "dsv2-opt-test: dsv2-opt with passes that are wrong",
-                             registry);
+  return mlir::dsv2::optMain(argc, argv, "dsv2-opt-test: dsv2-opt with passes for tests", registry);
 }

@@ -42,11 +42,12 @@ void printRealParameter(AsmPrinter &printer, Real real);
 
 /// True for a ranked tensor whose first dimension is dynamic and all others static.
 bool isRowsType(Type type, int64_t rank);
-/// True for a ranked tensor of static shape; rank -1 means any.
+/// True for a ranked tensor of static shape; rank -1 means any (2 or more for quantized elements).
 bool isWeightType(Type type, int64_t rank);
 
 /// Layer numbers that an index value takes: those of the `layers` or `prepare` that defines it as
-/// its block argument. Null for any other value.
+/// its block argument, a constant's, or either plus a constant (`arith.addi`). Null for any other
+/// value, and where a number would be below 0. The end is the last number + 1.
 RangeAttr getRangeOfLayer(Value layer);
 
 /// The type of the value of a `weights` or `prepare` op, and its layers (null: none). `family` must

@@ -196,6 +196,35 @@ double AttentionScaleAttr::getValue() const {
   return ::dsv2::attentionScale(getHeadWidth(), getFactor(), getMscaleAllDim());
 }
 
+LogicalResult ContextAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t begin,
+                                  std::optional<int64_t> end) {
+  if (begin >= 0 && (!end || *end > begin)) {
+    return success();
+  }
+  InFlightDiagnostic error = emitError() << "context from " << begin;
+  if (end) {
+    error << " to " << *end;
+  }
+  return error << ", expected 0 or more, and an end (excluded) above the begin";
+}
+
+//===----------------------------------------------------------------------===//
+// Rounding of activations
+//===----------------------------------------------------------------------===//
+
+LogicalResult ActivationAttr::verify(function_ref<InFlightDiagnostic()> emitError, Type stored,
+                                     int64_t group, ScaleRule) {
+  if (!isa<Float8E4M3FNType>(stored) && !stored.isSignlessInteger(8)) {
+    return emitError() << "activations stored as " << stored << ", expected f8E4M3FN or i8";
+  }
+  if (group < 0) {
+    return emitError() << "group is " << group << ", expected at least 0 (0: the whole row)";
+  }
+  return success();
+}
+
+double ActivationAttr::getStoredMax() const { return getStored().isInteger() ? 127 : 448; }
+
 //===----------------------------------------------------------------------===//
 // Gate methods
 //===----------------------------------------------------------------------===//

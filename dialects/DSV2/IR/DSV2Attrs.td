@@ -40,6 +40,8 @@ def DSV2_RangeAttr : DSV2_Attr<"Range", "range"> {
     /// True when every number of `other` is one of this range.
     bool contains(RangeAttr other) const;
     int64_t size() const;
+    /// The largest number.
+    int64_t getLast() const { return getBegin() + (size() - 1) * getStep(); }
 
     /// `1 to 60` or `0 to 60 step 2`, without brackets, as ops print it.
     static RangeAttr parseBare(::mlir::AsmParser &parser);
@@ -107,6 +109,56 @@ def DSV2_AttentionScaleAttr : DSV2_Attr<"AttentionScale", "attention_scale"> {
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     double getValue() const;
+  }];
+}
+
+def DSV2_ContextAttr : DSV2_Attr<"Context", "context"> {
+  let summary = "a part of each sequence's cached tokens: from begin, below end (absent: open)";
+  let description = [{
+    Tokens are counted in the order of the cache, from 0 in each sequence. A row sees those of the
+    part that are not behind it; there may be none.
+
+    ```mlir
+    #dsv2.context<begin = 256>
+    #dsv2.context<begin = 0, end = 256>
+    ```
+  }];
+  let parameters = (ins "int64_t":$begin, OptionalParameter<"std::optional<int64_t>">:$end);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Rounding of activations
+//===----------------------------------------------------------------------===//
+
+def DSV2_ScaleRule : I32EnumAttr<"ScaleRule", "how a group's scale follows from its amax", [
+    I32EnumAttrCase<"amax", 0>, I32EnumAttrCase<"ue8m0", 1>]> {
+  let cppNamespace = "::mlir::dsv2";
+}
+
+def DSV2_ActivationAttr : DSV2_Attr<"Activation", "activation"> {
+  let summary = "the rounding of the first operand of a contraction, group by group";
+  let description = [{
+    Each row is cut into groups of `group` elements (0: the whole row; the last may be short). A
+    group has the scale s = max(amax, 1e-4) / M, where amax is its largest magnitude and M the
+    largest of the stored type (448 for f8E4M3FN, 127 for i8); with `ue8m0`, s is 2^ceil(log2 s) of
+    that. Each element x becomes s * round(x / s), to nearest even. An MLP rounds its input and the
+    product that meets `down`.
+
+    The oracle rounds only when it is asked to round (`--round`).
+
+    ```mlir
+    #dsv2.activation<f8E4M3FN, group = 128, scale = amax>
+    ```
+  }];
+  let parameters = (ins "::mlir::Type":$stored, "int64_t":$group,
+                        EnumParameter<DSV2_ScaleRule>:$scale);
+  let assemblyFormat = "`<` $stored `,` struct($group, $scale) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// The largest magnitude that the stored type holds: 448 or 127.
+    double getStoredMax() const;
   }];
 }
 

@@ -6,6 +6,7 @@
 
 #include "dialects/DSV2/IR/DSV2.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -109,14 +110,24 @@ LogicalResult DSV2Dialect::verifyOperationAttribute(Operation *op, NamedAttribut
 } // namespace dsv2
 } // namespace mlir
 
-#include "dialects/DSV2/IR/ShapeChecks.h"
+#include "dialects/DSV2/IR/Assembly.h"
 
+using mlir::dsv2::parseActivation;
+using mlir::dsv2::parseAttentionTypes;
+using mlir::dsv2::parseContext;
 using mlir::dsv2::parseIntegers;
+using mlir::dsv2::parseLinearTypes;
+using mlir::dsv2::parsePartTypes;
 using mlir::dsv2::parseRange;
 using mlir::dsv2::parseReal;
 using mlir::dsv2::parseRope;
 using mlir::dsv2::parseScale;
+using mlir::dsv2::printActivation;
+using mlir::dsv2::printAttentionTypes;
+using mlir::dsv2::printContext;
 using mlir::dsv2::printIntegers;
+using mlir::dsv2::printLinearTypes;
+using mlir::dsv2::printPartTypes;
 using mlir::dsv2::printRange;
 using mlir::dsv2::printReal;
 using mlir::dsv2::printRope;

@@ -30,7 +30,8 @@ def DSV2_Dialect : Dialect {
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
   let hasOperationAttrVerify = 1;
-  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::tensor::TensorDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::tensor::TensorDialect"];
   let extraClassDeclaration = [{
     /// Names of the module attributes.
     static constexpr ::llvm::StringLiteral kStageAttr = "dsv2.stage";
@@ -60,26 +61,30 @@ def DSV2_Rows3F32 : DSV2_Rows<[F32], 3, "rows of f32 heads (tensor<?xAxWxf32>)">
 def DSV2_Ids : DSV2_Rows<[I32], 2, "rows of expert numbers (tensor<?xKxi32>)">;
 def DSV2_Tokens : DSV2_Rows<[I32], 1, "token ids (tensor<?xi32>)">;
 
-// A weight: every dimension static.
-class DSV2_WeightOf<int rank> : Type<
+// A weight: every dimension static. Where it may be quantized, its last two dimensions hold blocks,
+// so it has at least two.
+class DSV2_WeightOf<int rank, list<Type> elements, string name> : Type<
     And<[CPred<"::mlir::dsv2::isWeightType($_self, " # rank # ")">,
          SubstLeaves<"$_self", "::llvm::cast<::mlir::ShapedType>($_self).getElementType()",
-                     DSV2_Float.predicate>]>,
-    "a weight of rank " # rank # " (static shape, f32 or bf16)", "::mlir::RankedTensorType">;
-def DSV2_Weight1 : DSV2_WeightOf<1>;
-def DSV2_Weight2 : DSV2_WeightOf<2>;
-def DSV2_Weight3 : DSV2_WeightOf<3>;
-def DSV2_Weight1F32 : Type<
-    And<[CPred<"::mlir::dsv2::isWeightType($_self, 1)">,
-         SubstLeaves<"$_self", "::llvm::cast<::mlir::ShapedType>($_self).getElementType()",
-                     F32.predicate>]>,
-    "a weight of rank 1 (static shape, f32)", "::mlir::RankedTensorType">;
+                     AnyTypeOf<elements>.predicate>]>,
+    name, "::mlir::RankedTensorType">;
+
+def DSV2_ScaledElement : Type<CPred<"::llvm::isa<::mlir::dsv2::ScaledType>($_self)">,
+                              "a quantized element", "::mlir::dsv2::ScaledType">;
+def DSV2_Weight1 : DSV2_WeightOf<1, [F32, BF16], "a weight of rank 1 (static shape, f32 or bf16)">;
+def DSV2_Weight1F32 : DSV2_WeightOf<1, [F32], "a weight of rank 1 (static shape, f32)">;
+def DSV2_Weight2 : DSV2_WeightOf<2, [F32, BF16, DSV2_ScaledElement],
+    "a weight of rank 2 (static shape, f32, bf16 or !dsv2.scaled)">;
+def DSV2_Weight2Float : DSV2_WeightOf<2, [F32, BF16],
+    "a weight of rank 2 (static shape, f32 or bf16)">;
+def DSV2_Weight3 : DSV2_WeightOf<3, [F32, BF16, DSV2_ScaledElement],
+    "a weight of rank 3 (static shape, f32, bf16 or !dsv2.scaled)">;
 // Rank -1: any rank.
-def DSV2_WeightAny : Type<
-    And<[CPred<"::mlir::dsv2::isWeightType($_self, -1)">,
-         SubstLeaves<"$_self", "::llvm::cast<::mlir::ShapedType>($_self).getElementType()",
-                     DSV2_Float.predicate>]>,
-    "a weight (static shape, f32 or bf16)", "::mlir::RankedTensorType">;
+def DSV2_WeightFloat : DSV2_WeightOf<-1, [F32, BF16], "a weight (static shape, f32 or bf16)">;
+def DSV2_WeightScaled : DSV2_WeightOf<-1, [DSV2_ScaledElement],
+    "a quantized weight (static shape of rank 2 or more, !dsv2.scaled)">;
+def DSV2_WeightAny : DSV2_WeightOf<-1, [F32, BF16, DSV2_ScaledElement],
+    "a weight (static shape, f32, bf16 or !dsv2.scaled)">;
 
 // Holds for every op that may touch a cache: each cache value is consumed once, and reads of it
 // come before that, in the same block.

@@ -30,9 +30,21 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
       failed(check.weight("the weight", adaptor.getWeight(), 2))) {
     return failure();
   }
-  types.push_back(rowsOf(context, {dim(adaptor.getWeight(), 0)}));
-  return check.equal("the weight's input width", dim(adaptor.getWeight(), 1),
-                     dim(adaptor.getX(), 1), "the width of x");
+  int64_t width = dim(adaptor.getWeight(), 0);
+  types.push_back(rowsOf(context, {width}));
+  if (failed(check.equal("the weight's input width", dim(adaptor.getWeight(), 1),
+                         dim(adaptor.getX(), 1), "the width of x")) ||
+      failed(check.bias("the bias", adaptor.getBias(), width, "the rows of the weight"))) {
+    return failure();
+  }
+  Value add = adaptor.getAdd();
+  if (!add) {
+    return success();
+  }
+  if (failed(check.rows("add", add, 2))) {
+    return failure();
+  }
+  return check.equal("the width of add", dim(add, 1), width, "the rows of the weight");
 }
 
 LogicalResult HeadLinearOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,

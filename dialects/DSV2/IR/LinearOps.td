@@ -25,16 +25,27 @@ def DSV2_RMSNormOp : DSV2_StepOp<"rms_norm"> {
   let hasVerifier = 1;
 }
 
-def DSV2_LinearOp : DSV2_StepOp<"linear"> {
-  let summary = "x w^T: [?,K], [N,K] -> [?,N] f32";
+def DSV2_LinearOp : DSV2_StepOp<"linear", [AttrSizedOperandSegments]> {
+  let summary = "x w^T (+ bias) (+ add): [?,K], [N,K] -> [?,N] f32";
   let description = [{
+    `bias` [N] is added to each row, then `add` [?,N] f32 (a residual). `activation` rounds x first.
+
     ```mlir
     %q = dsv2.linear %h, %w : tensor<?x5120xf32>, tensor<1536x5120xf32>
+    %y = dsv2.linear %h, %w bias %b add %x activation <i8, group = 0, scale = amax>
+        : tensor<?x5120xf32>, tensor<5120x5120xf32>, tensor<5120xf32>, tensor<?x5120xf32>
     ```
   }];
-  let arguments = (ins DSV2_Rows2:$x, DSV2_Weight2:$weight);
+  let arguments = (ins DSV2_Rows2:$x, DSV2_Weight2:$weight, Optional<DSV2_Weight1>:$bias,
+                       Optional<DSV2_Rows2F32>:$add, OptionalAttr<DSV2_ActivationAttr>:$activation);
   let results = (outs DSV2_Rows2F32:$result);
-  let assemblyFormat = "$x `,` $weight attr-dict `:` type($x) `,` type($weight)";
+  let assemblyFormat = [{
+    $x `,` $weight (`bias` $bias^)? (`add` $add^)? (`activation` custom<Activation>($activation)^)? attr-dict
+    `:` custom<LinearTypes>(ref($bias), ref($add), type($x), type($weight), type($bias), type($add))
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$x, "::mlir::Value":$weight), [{
+    build($_builder, $_state, x, weight, ::mlir::Value(), ::mlir::Value(), ActivationAttr());
+  }]>];
 }
 
 def DSV2_HeadLinearOp : DSV2_StepOp<"head_linear"> {

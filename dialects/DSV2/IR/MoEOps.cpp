@@ -25,15 +25,8 @@ LogicalResult GateOp::inferReturnTypes(MLIRContext *context, std::optional<Locat
                          dim(adaptor.getX(), 1), "the width of x"))) {
     return failure();
   }
-  Value bias = adaptor.getBias();
-  if (!bias) {
-    return success();
-  }
-  if (failed(check.weight("the bias", bias, 1))) {
-    return failure();
-  }
-  return check.equal("the width of the bias", dim(bias, 0), dim(adaptor.getWeight(), 0),
-                     "the experts of the weight");
+  return check.bias("the bias", adaptor.getBias(), dim(adaptor.getWeight(), 0),
+                    "the experts of the weight");
 }
 
 LogicalResult GateOp::verify() {
@@ -78,8 +71,21 @@ static LogicalResult inferMLP(MLIRContext *context, const ShapeChecker &check, A
       failed(check.weight("down", adaptor.getDown(), 2))) {
     return failure();
   }
-  types.push_back(rowsOf(context, {dim(adaptor.getX(), 1)}));
-  return checkMLP(check, adaptor.getX(), adaptor.getGate(), adaptor.getUp(), adaptor.getDown(), 0);
+  int64_t hidden = dim(adaptor.getX(), 1), width = dim(adaptor.getGate(), 0);
+  types.push_back(rowsOf(context, {hidden}));
+  if (failed(checkMLP(check, adaptor.getX(), adaptor.getGate(), adaptor.getUp(), adaptor.getDown(),
+                      0))) {
+    return failure();
+  }
+  Value biases[] = {adaptor.getBiasGate(), adaptor.getBiasUp(), adaptor.getBiasDown()};
+  if (llvm::any_of(biases, [&](Value bias) { return !bias != !biases[0]; })) {
+    return check.error("has a bias on some of gate, up and down, expected all or none");
+  }
+  if (failed(check.bias("bias_gate", biases[0], width, "the width of gate")) ||
+      failed(check.bias("bias_up", biases[1], width, "the width of gate"))) {
+    return failure();
+  }
+  return check.bias("bias_down", biases[2], hidden, "the output width of down");
 }
 
 LogicalResult MLPOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,

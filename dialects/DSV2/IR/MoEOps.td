@@ -29,7 +29,8 @@ def DSV2_GateOp : DSV2_StepOp<"gate"> {
         : tensor<?x7168xf32>, tensor<256x7168xf32>, tensor<256xf32>
     ```
   }];
-  let arguments = (ins DSV2_Rows2F32:$x, DSV2_Weight2:$weight, Optional<DSV2_Weight1F32>:$bias,
+  let arguments = (ins DSV2_Rows2F32:$x, DSV2_Weight2Float:$weight,
+                       Optional<DSV2_Weight1F32>:$bias,
                        DSV2_GateMethodInterface:$method, UnitAttr:$normalize, F64Attr:$scale);
   let results = (outs DSV2_Rows2F32:$weights, DSV2_Ids:$ids);
   let assemblyFormat = [{
@@ -39,20 +40,37 @@ def DSV2_GateOp : DSV2_StepOp<"gate"> {
   let hasVerifier = 1;
 }
 
-class DSV2_MLPOpBase<string mnemonic> : DSV2_StepOp<mnemonic> {
+class DSV2_MLPOpBase<string mnemonic> : DSV2_StepOp<mnemonic, [AttrSizedOperandSegments]> {
   let arguments = (ins DSV2_Rows2:$x, DSV2_Weight2:$gate, DSV2_Weight2:$up, DSV2_Weight2:$down,
-                       OptionalAttr<TypeAttrOf<DSV2_Float>>:$inner);
+                       Optional<DSV2_Weight1>:$bias_gate, Optional<DSV2_Weight1>:$bias_up,
+                       Optional<DSV2_Weight1>:$bias_down,
+                       OptionalAttr<TypeAttrOf<DSV2_Float>>:$inner,
+                       OptionalAttr<DSV2_ActivationAttr>:$activation);
   let results = (outs DSV2_Rows2F32:$result);
   let assemblyFormat = [{
-    $x `,` $gate `,` $up `,` $down (`inner` $inner^)? attr-dict
+    $x `,` $gate `,` $up `,` $down (`bias` $bias_gate^ `,` $bias_up `,` $bias_down)?
+    (`inner` $inner^)? (`activation` custom<Activation>($activation)^)? attr-dict
     `:` type($x) `,` type($gate) `,` type($up) `,` type($down)
+    (`,` type($bias_gate)^ `,` type($bias_up) `,` type($bias_down))?
   }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$x, "::mlir::Value":$gate, "::mlir::Value":$up,
+                                 "::mlir::Value":$down, "::mlir::TypeAttr":$inner), [{
+    build($_builder, $_state, x, gate, up, down, ::mlir::Value(), ::mlir::Value(), ::mlir::Value(),
+          inner, ActivationAttr());
+  }]>];
 }
 
 def DSV2_MLPOp : DSV2_MLPOpBase<"mlp"> {
   let summary = "down(silu(gate x) * up x): gate, up [I,H], down [H,I]";
   let description = [{
-    `inner` rounds the product before it meets `down`.
+    With `bias`, each of the three projections adds its own ([I], [I], [H]). `inner` rounds the
+    product before it meets `down`; `activation` rounds x, and the product after `inner`.
+
+    ```mlir
+    %y = dsv2.mlp %h, %gate, %up, %down bias %bg, %bu, %bd inner bf16
+        : tensor<?x8xf32>, tensor<6x8xf32>, tensor<6x8xf32>, tensor<8x6xf32>, tensor<6xf32>,
+          tensor<6xf32>, tensor<8xf32>
+    ```
   }];
 }
 
@@ -67,12 +85,19 @@ def DSV2_RoutedExpertsOp : DSV2_StepOp<"routed_experts"> {
   let summary = "the sum over a token's chosen experts of weight times MLP: gate, up [E,I,H], down [E,H,I]";
   let arguments = (ins DSV2_Rows2:$x, DSV2_Rows2F32:$weights, DSV2_Ids:$ids, DSV2_Weight3:$gate,
                        DSV2_Weight3:$up, DSV2_Weight3:$down,
-                       OptionalAttr<TypeAttrOf<DSV2_Float>>:$inner);
+                       OptionalAttr<TypeAttrOf<DSV2_Float>>:$inner,
+                       OptionalAttr<DSV2_ActivationAttr>:$activation);
   let results = (outs DSV2_Rows2F32:$result);
   let assemblyFormat = [{
-    $x `,` $weights `,` $ids `,` $gate `,` $up `,` $down (`inner` $inner^)? attr-dict
+    $x `,` $weights `,` $ids `,` $gate `,` $up `,` $down (`inner` $inner^)?
+    (`activation` custom<Activation>($activation)^)? attr-dict
     `:` type($x) `,` type($weights) `,` type($ids) `,` type($gate) `,` type($up) `,` type($down)
   }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$x, "::mlir::Value":$weights, "::mlir::Value":$ids,
+                                 "::mlir::Value":$gate, "::mlir::Value":$up, "::mlir::Value":$down,
+                                 "::mlir::TypeAttr":$inner), [{
+    build($_builder, $_state, x, weights, ids, gate, up, down, inner, ActivationAttr());
+  }]>];
 }
 
 def DSV2_FusedExpertsOp : DSV2_StepOp<"fused_experts"> {
@@ -89,10 +114,12 @@ def DSV2_FusedExpertsOp : DSV2_StepOp<"fused_experts"> {
   }];
   let arguments = (ins DSV2_Rows2:$x, DSV2_Rows2F32:$weights, DSV2_Ids:$ids, DSV2_Weight3:$gate_up,
                        DSV2_Weight3:$down, I64Attr:$shared,
-                       OptionalAttr<TypeAttrOf<DSV2_Float>>:$inner);
+                       OptionalAttr<TypeAttrOf<DSV2_Float>>:$inner,
+                       OptionalAttr<DSV2_ActivationAttr>:$activation);
   let results = (outs DSV2_Rows2F32:$result);
   let assemblyFormat = [{
-    $x `,` $weights `,` $ids `,` $gate_up `,` $down `shared` $shared (`inner` $inner^)? attr-dict
+    $x `,` $weights `,` $ids `,` $gate_up `,` $down `shared` $shared (`inner` $inner^)?
+    (`activation` custom<Activation>($activation)^)? attr-dict
     `:` type($x) `,` type($weights) `,` type($ids) `,` type($gate_up) `,` type($down)
   }];
 }

@@ -2,7 +2,7 @@
 //
 // Type inference runs on operands that no verifier has seen yet, and runs again inside the
 // verifier. So shapes are checked there, once, with messages that name the operand, what it is and
-// what it should be. Also the pieces of custom assembly that several ops use.
+// what it should be.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,6 +27,11 @@ public:
   LogicalResult rows(StringRef what, Value value, int64_t rank) const;
   /// Fails unless `value` is a weight with this rank (static).
   LogicalResult weight(StringRef what, Value value, int64_t rank) const;
+  /// Fails unless `value` is null or a weight [width].
+  LogicalResult bias(StringRef what, Value value, int64_t width, const Twine &why) const;
+
+  /// Fails unless `cache` holds latents: two parts, the latent and the shared rope key.
+  LogicalResult latentParts(CacheType cache) const;
 
   LogicalResult error(const Twine &message) const;
 
@@ -47,24 +52,12 @@ RankedTensorType rowsOf(Type element, ArrayRef<int64_t> dims);
 /// An eps must be a positive finite number.
 LogicalResult verifyEps(Operation *op, const APFloat &eps);
 
+/// The numbers that `layer` takes must not be below 0.
+LogicalResult verifyLayerNumbers(Operation *op, Value layer);
+
 /// `layer` must index `cache`: where it is a loop's layer number, all of the loop's layers are
 /// cached.
 LogicalResult verifyCacheLayer(Operation *op, CacheType cache, Value layer);
-
-/// `[128, 64]`.
-ParseResult parseIntegers(OpAsmParser &parser, DenseI64ArrayAttr &values);
-void printIntegers(OpAsmPrinter &printer, Operation *op, DenseI64ArrayAttr values);
-/// `1 to 60 step 2`.
-ParseResult parseRange(OpAsmParser &parser, RangeAttr &range);
-void printRange(OpAsmPrinter &printer, Operation *op, RangeAttr range);
-/// `1.0e-06`: an f64 in its shortest form.
-ParseResult parseReal(OpAsmParser &parser, FloatAttr &value);
-void printReal(OpAsmPrinter &printer, Operation *op, FloatAttr value);
-/// `#rope` and `#scale`: the module's aliases, or the attributes in full.
-ParseResult parseRope(OpAsmParser &parser, RopeAttr &rope);
-void printRope(OpAsmPrinter &printer, Operation *op, RopeAttr rope);
-ParseResult parseScale(OpAsmParser &parser, AttentionScaleAttr &scale);
-void printScale(OpAsmPrinter &printer, Operation *op, AttentionScaleAttr scale);
 
 } // namespace dsv2
 } // namespace mlir

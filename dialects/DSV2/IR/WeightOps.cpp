@@ -7,24 +7,10 @@
 #include "dialects/DSV2/IR/ShapeChecks.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/TypeUtilities.h"
 
 namespace mlir {
 namespace dsv2 {
-
-RangeAttr getRangeOfLayer(Value layer) {
-  auto argument = dyn_cast<BlockArgument>(layer);
-  if (!argument || argument.getArgNumber() != 0) {
-    return {};
-  }
-  Operation *parent = argument.getOwner()->getParentOp();
-  if (auto layers = dyn_cast_or_null<LayersOp>(parent)) {
-    return layers.getRange();
-  }
-  if (auto prepare = dyn_cast_or_null<PrepareOp>(parent)) {
-    return prepare.getLayersAttr();
-  }
-  return {};
-}
 
 RankedTensorType getFamilyType(Operation *family) {
   if (auto weights = dyn_cast<WeightsOp>(family)) {
@@ -64,31 +50,56 @@ static void replaceAll(std::string &text, StringRef pattern, int64_t number) {
   }
 }
 
-std::string WeightsOp::getTensorName(int64_t layer, int64_t expert) {
-  std::string name = getSource().str();
-  if (getLayersAttr()) {
+/// The name of one tensor of the family, from the pattern of all.
+static std::string nameOf(WeightsOp family, StringRef pattern, int64_t layer, int64_t expert) {
+  std::string name = pattern.str();
+  if (family.getLayersAttr()) {
     replaceAll(name, "{l}", layer);
   }
-  if (getExpertsAttr()) {
+  if (family.getExpertsAttr()) {
     replaceAll(name, "{e}", expert);
   }
   return name;
 }
 
-LogicalResult WeightsOp::verify() {
-  for (auto [place, range, what] : {std::tuple("{l}", getLayersAttr(), "layers"),
-                                    std::tuple("{e}", getExpertsAttr(), "experts")}) {
-    bool named = getSource().contains(place);
+std::string WeightsOp::getTensorName(int64_t layer, int64_t expert) {
+  return nameOf(*this, getSource(), layer, expert);
+}
+
+std::string WeightsOp::getScalesName(int64_t layer, int64_t expert) {
+  return nameOf(*this, *getScales(), layer, expert);
+}
+
+/// A pattern has a place for each range of the family, and for no other.
+static LogicalResult verifyPattern(WeightsOp family, StringRef pattern) {
+  for (auto [place, range, what] : {std::tuple("{l}", family.getLayersAttr(), "layers"),
+                                    std::tuple("{e}", family.getExpertsAttr(), "experts")}) {
+    bool named = pattern.contains(place);
     if (named && !range) {
-      return emitOpError("the name \"")
-             << getSource() << "\" has " << place << ", expected a range of " << what;
+      return family.emitOpError("the name \"")
+             << pattern << "\" has " << place << ", expected a range of " << what;
     }
     if (!named && range) {
-      return emitOpError("has a range of ")
-             << what << ", expected " << place << " in the name \"" << getSource() << "\"";
+      return family.emitOpError("has a range of ")
+             << what << ", expected " << place << " in the name \"" << pattern << "\"";
     }
   }
   return success();
+}
+
+LogicalResult WeightsOp::verify() {
+  bool scaled = isa<ScaledType>(getTensorType().getElementType());
+  if (scaled && !getScales()) {
+    return emitOpError("is quantized, expected `scales` and the name of its tensor of scales");
+  }
+  if (!scaled && getScales()) {
+    return emitOpError("has scales \"") << *getScales() << "\", expected none with elements of "
+                                        << getTensorType().getElementType();
+  }
+  if (failed(verifyPattern(*this, getSource()))) {
+    return failure();
+  }
+  return scaled ? verifyPattern(*this, *getScales()) : success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -177,8 +188,17 @@ static bool isUnit(ArrayRef<int64_t> strides) {
   return llvm::all_of(strides, [](int64_t stride) { return stride == 1; });
 }
 
-/// Data movement and casts only: what the tables of a weight preparation can express.
+/// Data movement and roundings only: what the tables of a weight preparation can express.
 static LogicalResult verifyPrepareOp(Operation &op) {
+  if (isa<WeightOp, DequantizeOp, QuantizeOp, YieldOp>(op)) {
+    return success();
+  }
+  for (Value operand : op.getOperands()) {
+    if (isa<ScaledType>(getElementTypeOrSelf(operand.getType()))) {
+      return op.emitOpError("in a dsv2.prepare takes ")
+             << operand.getType() << ", expected a dsv2.dequantize before it";
+    }
+  }
   if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
     if (!slice.getType().hasStaticShape() || !slice.getOperands().drop_front().empty()) {
       return slice.emitOpError("in a dsv2.prepare takes static offsets, sizes and strides");
@@ -188,13 +208,14 @@ static LogicalResult verifyPrepareOp(Operation &op) {
     }
     return success();
   }
-  if (isa<WeightOp, TransposeOp, CastOp, YieldOp, tensor::ConcatOp, tensor::ExpandShapeOp,
-          tensor::CollapseShapeOp>(op)) {
+  if (isa<TransposeOp, CastOp, tensor::ConcatOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp>(
+          op)) {
     return success();
   }
   return op.emitOpError(
       "is not one of the ops that a dsv2.prepare may hold: dsv2.weight, dsv2.cast, "
-      "dsv2.transpose, tensor.extract_slice, tensor.concat, tensor.expand_shape, "
+      "dsv2.dequantize, dsv2.quantize, dsv2.transpose, tensor.extract_slice, tensor.concat, "
+      "tensor.expand_shape, "
       "tensor.collapse_shape");
 }
 
@@ -242,6 +263,9 @@ LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
     return emitOpError("@") << getFamily()
                             << (layers ? " has layers, expected an index"
                                        : " has no layers, expected no index");
+  }
+  if (layers && failed(verifyLayerNumbers(*this, getLayer()))) {
+    return failure();
   }
   RangeAttr used = layers ? getRangeOfLayer(getLayer()) : RangeAttr();
   if (used && !layers.contains(used)) {

@@ -21,20 +21,31 @@ def DSV2_WeightsOp : DSV2_Op<"weights", [Symbol]> {
     type is that of one tensor; the value of a family with experts has a leading dimension for
     them.
 
+    A quantized family (`!dsv2.scaled`) also names the tensor of scales, which has an element for
+    each block.
+
     ```mlir
     dsv2.weights @moe.kv_a layers 1 to 60 : tensor<576x5120xbf16>
         = "model.layers.{l}.self_attn.kv_a_proj_with_mqa.weight"
     dsv2.weights @moe.experts_gate layers 1 to 60 experts 0 to 160 : tensor<1536x5120xbf16>
         = "model.layers.{l}.mlp.experts.{e}.gate_proj.weight"
+    dsv2.weights @moe.o layers 1 to 60 : tensor<5120x16384x!dsv2.scaled<f8E4M3FN, [128, 128], f32>>
+        = "model.layers.{l}.self_attn.o_proj.weight"
+        scales "model.layers.{l}.self_attn.o_proj.weight_scale_inv"
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<DSV2_RangeAttr>:$layers,
                        OptionalAttr<DSV2_RangeAttr>:$experts, TypeAttrOf<DSV2_WeightAny>:$type,
-                       StrAttr:$source);
+                       StrAttr:$source, OptionalAttr<StrAttr>:$scales);
   let assemblyFormat = [{
     $sym_name (`layers` custom<Range>($layers)^)? (`experts` custom<Range>($experts)^)? `:` $type
-    `=` $source attr-dict
+    `=` $source (`scales` $scales^)? attr-dict
   }];
+  let builders = [OpBuilder<(ins "::mlir::StringAttr":$sym_name, "RangeAttr":$layers,
+                                 "RangeAttr":$experts, "::mlir::TypeAttr":$type,
+                                 "::mlir::StringAttr":$source), [{
+    build($_builder, $_state, sym_name, layers, experts, type, source, ::mlir::StringAttr());
+  }]>];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     /// Type of the value: with the experts' dimension in front where the family has experts.
@@ -42,6 +53,8 @@ def DSV2_WeightsOp : DSV2_Op<"weights", [Symbol]> {
     ::mlir::RankedTensorType getTensorType();
     /// Name of the tensor of one layer and expert (each ignored where the family has none).
     std::string getTensorName(int64_t layer, int64_t expert);
+    /// The same for the tensor of scales; only a quantized family has one.
+    std::string getScalesName(int64_t layer, int64_t expert);
   }];
 }
 
@@ -50,9 +63,11 @@ def DSV2_PrepareOp : DSV2_Op<"prepare", [
     DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>]> {
   let summary = "weights derived from checkpoint tensors, once";
   let description = [{
-    Data movement and casts: the body may hold `dsv2.weight` of checkpoint families,
+    Data movement and roundings: the body may hold `dsv2.weight` of checkpoint families,
     `tensor.extract_slice`, `tensor.concat`, `tensor.expand_shape`, `tensor.collapse_shape` (static,
-    unit strides), `dsv2.transpose` and `dsv2.cast`. With `layers` the body runs once for each.
+    unit strides), `dsv2.transpose`, `dsv2.cast`, `dsv2.dequantize` and `dsv2.quantize`. Quantized
+    values do not move: they are read, dequantized, made and yielded. With `layers` the body runs
+    once for each.
 
     ```mlir
     dsv2.prepare @moe.v_up layers %l = 1 to 60 : tensor<128x128x512xbf16> {
@@ -107,8 +122,8 @@ def DSV2_TransposeOp : DSV2_Op<"transpose", [Pure, InferTypeOpAdaptor]> {
     %t = dsv2.transpose %w [0, 2, 1] : tensor<128x128x512xbf16>
     ```
   }];
-  let arguments = (ins DSV2_WeightAny:$source, DenseI64ArrayAttr:$permutation);
-  let results = (outs DSV2_WeightAny:$result);
+  let arguments = (ins DSV2_WeightFloat:$source, DenseI64ArrayAttr:$permutation);
+  let results = (outs DSV2_WeightFloat:$result);
   let assemblyFormat = "$source custom<Integers>($permutation) attr-dict `:` type($source)";
 }
 

@@ -45,10 +45,17 @@ struct AbsorbMLAProjectionsPass
   void reassociate(AttentionOp attention, DerivedWeights &weights);
 };
 
+/// K and V that were cached as they are: nothing projects them, so nothing can be absorbed.
+bool readsCachedHeads(AttentionOp attention) {
+  return isa_and_nonnull<CacheReadOp>(stripCasts(attention.getKNope()).getDefiningOp()) ||
+         isa_and_nonnull<CacheReadOp>(stripCasts(attention.getV()).getDefiningOp());
+}
+
 /// The `decompress` that all of K and V come from, through roundings; null if there is none.
 DecompressOp findDecompress(AttentionOp attention) {
   auto decompress = stripCasts(attention.getV()).getDefiningOp<DecompressOp>();
-  if (!decompress || stripCasts(attention.getKNope()) != decompress.getKNope() ||
+  if (!decompress || !attention.getQRope() ||
+      stripCasts(attention.getKNope()) != decompress.getKNope() ||
       stripCasts(attention.getKRope()) != decompress.getKRope() ||
       stripCasts(attention.getV()) != decompress.getV() ||
       decompress.getBatch() != attention.getBatch()) {
@@ -76,6 +83,9 @@ void eraseDeadCasts(Value value) {
 } // namespace
 
 void AbsorbMLAProjectionsPass::reassociate(AttentionOp attention, DerivedWeights &weights) {
+  if (readsCachedHeads(attention)) {
+    return;
+  }
   DecompressOp decompress = findDecompress(attention);
   if (!decompress) {
     attention.emitRemark("stays naive: its K and V do not come from one dsv2.decompress");
@@ -105,16 +115,21 @@ void AbsorbMLAProjectionsPass::reassociate(AttentionOp attention, DerivedWeights
         return TransposeOp::create(b, location, keys, ArrayRef<int64_t>{0, 2, 1}).getResult();
       });
   Value query = HeadLinearOp::create(builder, location, attention.getQNope(), keyWeight);
-  Value latent = LatentAttentionOp::create(
+  auto latent = LatentAttentionOp::create(
       builder, location, rounded(query), attention.getQRope(), decompress.getCache(),
-      decompress.getLayer(), attention.getBatch(), attention.getScale(), attention.getInnerAttr());
+      decompress.getLayer(), attention.getBatch(), attention.getScale(), attention.getInnerAttr(),
+      attention.getPartAttr(), attention.getReturningLseAttr());
   // W_UV as [A,v,R]: a projection from the latent's width to V's.
   Value valueWeight =
       weights.derive(builder, decompress.getKvB(), "v_up", [&](OpBuilder &b, ValueRange kvB) {
         return sliceWeight(b, headsOf(b, decompress, kvB[0]), 1, nope, value);
       });
-  Value result = HeadLinearOp::create(builder, location, rounded(latent), valueWeight);
+  Value result = HeadLinearOp::create(builder, location, rounded(latent.getResult()), valueWeight);
   attention.getResult().replaceAllUsesWith(result);
+  if (attention.getLse()) {
+    // Scores are the same numbers in both forms.
+    attention.getLse().replaceAllUsesWith(latent.getLse());
+  }
 
   Value operands[] = {attention.getKNope(), attention.getKRope(), attention.getV()};
   attention.erase();

@@ -17,10 +17,20 @@ Operation *DerivedWeights::familyOf(Value weight) {
   return use ? symbols.lookup(use.getFamily()) : nullptr;
 }
 
+/// A quantized value's numbers, exact but for one rounding to f32; any other value itself.
+static Value dequantized(OpBuilder &builder, Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (!isa<ScaledType>(type.getElementType())) {
+    return value;
+  }
+  return DequantizeOp::create(builder, value.getLoc(), type.clone(builder.getF32Type()), value);
+}
+
 Value DerivedWeights::expand(OpBuilder &builder, Operation *family, Value layer) {
   if (auto weights = dyn_cast<WeightsOp>(family)) {
-    return WeightOp::create(builder, weights.getLoc(), weights.getValueType(), weights.getSymName(),
-                            weights.getLayersAttr() ? layer : Value());
+    Value value = WeightOp::create(builder, weights.getLoc(), weights.getValueType(),
+                                   weights.getSymName(), weights.getLayersAttr() ? layer : Value());
+    return dequantized(builder, value);
   }
   auto prepare = cast<PrepareOp>(family);
   IRMapping mapping;
@@ -30,7 +40,7 @@ Value DerivedWeights::expand(OpBuilder &builder, Operation *family, Value layer)
   for (Operation &op : prepare.getBody()->without_terminator()) {
     builder.clone(op, mapping);
   }
-  return mapping.lookup(prepare.getYielded());
+  return dequantized(builder, mapping.lookup(prepare.getYielded()));
 }
 
 PrepareOp DerivedWeights::makePrepare(ArrayRef<Operation *> families, RangeAttr layers,
@@ -68,7 +78,8 @@ Value DerivedWeights::derive(OpBuilder &builder, ValueRange sources, StringRef n
   if (llvm::any_of(families,
                    [&](Operation *family) { return getFamilyLayers(family) != layers; })) {
     layers = getRangeOfLayer(first.getLayer());
-    key += "|" + std::to_string(layers.getBegin()) + "-" + std::to_string(layers.getEnd());
+    key += "|" + std::to_string(layers.getBegin()) + "-" + std::to_string(layers.getEnd()) + "-" +
+           std::to_string(layers.getStep());
   }
   PrepareOp &prepare = made[key];
   if (!prepare) {

@@ -26,7 +26,8 @@ public:
   /// The `weights` or `prepare` op behind a value of a `dsv2.weight`; null for any other value.
   Operation *familyOf(Value weight);
 
-  /// Given a builder in the new body and the values of the sources, gives the derived value.
+  /// Given a builder in the new body and the values of the sources, gives the derived value. Those
+  /// of quantized sources are dequantized to f32.
   using Body = llvm::function_ref<Value(OpBuilder &, ValueRange)>;
 
   /// A use, at the builder's point, of the weight that `body` derives from `sources` (each the

@@ -110,8 +110,18 @@ std::string whyNot(const ExpertGroup &group, DerivedWeights &weights) {
     return "the shared width " + std::to_string(sharedWidth) +
            " is no multiple of the routed width " + std::to_string(width);
   }
-  if (routed.getInnerAttr() != shared.getInnerAttr()) {
+  if (shared.getBiasGate()) {
+    return "the shared experts have a bias";
+  }
+  ActivationAttr activation = routed.getActivationAttr();
+  if (routed.getInnerAttr() != shared.getInnerAttr() || activation != shared.getActivationAttr()) {
     return "routed and shared experts round differently";
+  }
+  // Cut into slots, the shared product must fall into the same groups as before.
+  if (activation && sharedWidth != width &&
+      (activation.getGroup() == 0 || width % activation.getGroup() != 0)) {
+    return "groups of " + std::to_string(activation.getGroup()) +
+           " activations do not divide the routed width " + std::to_string(width);
   }
   return "";
 }
@@ -170,9 +180,9 @@ void FuseExpertsPass::rewrite(ExpertGroup group, DerivedWeights &weights) {
       return concat(b, location, 0, {w[0], behind});
     });
   }
-  Value fused =
-      FusedExpertsOp::create(builder, location, routed.getX(), routed.getWeights(), routed.getIds(),
-                             gateUp, down, static_cast<uint64_t>(slots), routed.getInnerAttr());
+  Value fused = FusedExpertsOp::create(builder, location, routed.getX(), routed.getWeights(),
+                                       routed.getIds(), gateUp, down, static_cast<uint64_t>(slots),
+                                       routed.getInnerAttr(), routed.getActivationAttr());
   last->getResult(0).replaceAllUsesWith(fused);
   if (shared) {
     Value rounding = shared.getX();

@@ -43,6 +43,7 @@ struct SetComputeTypePass : public mlir::dsv2::impl::SetComputeTypePassBase<SetC
 };
 
 /// All operands that a contraction multiplies; empty for other ops. The gate's is another matter.
+/// Biases, norms and what `linear` adds stay as they are: they meet f32 accumulators.
 Contraction contractionOf(Operation *op) {
   Contraction operands;
   TypeSwitch<Operation *>(op)
@@ -57,9 +58,12 @@ Contraction contractionOf(Operation *op) {
       .Case<DecompressOp>(
           [&](DecompressOp decompress) { operands.weights = {&decompress.getKvBMutable()}; })
       .Case<AttentionOp>([&](AttentionOp attention) {
-        operands.activations = {&attention.getQNopeMutable(), &attention.getQRopeMutable(),
-                                &attention.getKNopeMutable(), &attention.getKRopeMutable(),
+        operands.activations = {&attention.getQNopeMutable(), &attention.getKNopeMutable(),
                                 &attention.getVMutable()};
+        for (MutableOperandRange part :
+             {attention.getQRopeMutable(), attention.getKRopeMutable()}) {
+          llvm::append_range(operands.activations, llvm::make_pointer_range(part));
+        }
         operands.hasInner = true;
       })
       .Case<LatentAttentionOp>([&](LatentAttentionOp attention) {
@@ -78,7 +82,8 @@ Contraction contractionOf(Operation *op) {
       })
       // Not a contraction, but what it stores has the cache's type.
       .Case<CacheAppendOp>([&](CacheAppendOp append) {
-        operands.activations = {&append.getLatentMutable(), &append.getKRopeMutable()};
+        MutableOperandRange parts = append.getPartsMutable();
+        llvm::append_range(operands.activations, llvm::make_pointer_range(parts));
       });
   return operands;
 }
@@ -133,7 +138,10 @@ LogicalResult SetComputeTypePass::setWeight(OpOperand &operand, Type element,
   std::string suffix = element.isF32() ? "_f32" : "_bf16";
   operand.set(weights.derive(
       builder, value, name.str() + suffix, [&](OpBuilder &b, ValueRange sources) -> Value {
-        return CastOp::create(b, value.getLoc(), withElement(value, element), sources[0]);
+        RankedTensorType type = withElement(value, element);
+        // A quantized source comes in f32, which may be what is wanted.
+        return sources[0].getType() == type ? sources[0]
+                                            : CastOp::create(b, value.getLoc(), type, sources[0]);
       }));
   ++numWeights;
   return success();

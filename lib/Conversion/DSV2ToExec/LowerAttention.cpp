@@ -92,7 +92,7 @@ LogicalResult StepLowering::lowerRope(RopeOp op) {
 }
 
 LogicalResult StepLowering::lowerCacheAppend(CacheAppendOp op) {
-  FailureOr<Place> latent = place(op.getLatent()), key = place(op.getKRope());
+  FailureOr<Place> latent = place(op.getParts()[0]), key = place(op.getParts()[1]);
   auto type = cast<CacheType>(op.getCache().getType());
   FailureOr<Slot> rows = cacheSlot(type, op.getLayer());
   if (failed(latent) || failed(key) || failed(rows)) {

@@ -27,6 +27,9 @@ public:
   FailureOr<PieceTensor> evaluateSymbol(Operation *symbol) {
     if (auto family = dyn_cast<WeightsOp>(symbol)) {
       auto type = family.getTensorType();
+      if (!isa<FloatType>(type.getElementType())) {
+        return family.emitOpError() << "of " << type.getElementType() << " cannot be prepared yet";
+      }
       ::dsv2::WeightSource source;
       source.name = family.getSource().str();
       source.type =

@@ -113,3 +113,46 @@ func.func @other_weight(%qn: tensor<?x2x8xf32>, %qr: tensor<?x2x4xf32>, %kv_b: t
       : tensor<?x2x8xf32>, tensor<?x2x4xf32>, tensor<?x2x8xf32>, tensor<?x4xf32>, tensor<?x2x6xf32>
   return %o, %c : tensor<?x2x6xf32>, !cache
 }
+
+// -----
+
+// Keys and values that are cached as they are have no projection to move: nothing is said.
+#scale = #dsv2.attention_scale<head_width = 8, factor = 1.0, mscale_all_dim = 0.0>
+!cache = !dsv2.cache<1 x [16, 16] x f32>
+
+// CHECK-LABEL: func.func @grouped_queries
+func.func @grouped_queries(%q: tensor<?x4x8xf32>, %b: !dsv2.batch, %c: !cache, %l: index)
+    -> (tensor<?x4x8xf32>, !cache) {
+  // CHECK-NEXT: %[[KV:.*]]:2 = dsv2.cache_read
+  // CHECK-NEXT: dsv2.attention(%{{.*}}), (%[[KV]]#0), %[[KV]]#1
+  %k, %v = dsv2.cache_read %c[%l] of %b heads 2 : !cache
+  %o = dsv2.attention (%q), (%k), %v of %b scale #scale
+      : tensor<?x4x8xf32>, tensor<?x2x8xf32>, tensor<?x2x8xf32>
+  return %o, %c : tensor<?x4x8xf32>, !cache
+}
+
+// -----
+
+// A part of the context and its lse carry over; a quantized kv_b is dequantized before it is cut.
+#scale = #dsv2.attention_scale<head_width = 12, factor = 1.0, mscale_all_dim = 0.0>
+!cache = !dsv2.cache<1 x [5, 4] x f32>
+!kv_b = tensor<28x5x!dsv2.scaled<f8E4M3FN, [4, 4], f32>>
+
+dsv2.weights @kv_b : !kv_b = "kv_b" scales "kv_b_scale"
+// CHECK: dsv2.prepare @v_up : tensor<2x6x5xf32> {
+// CHECK-NEXT: %[[W:.*]] = dsv2.weight @kv_b
+// CHECK-NEXT: %[[D:.*]] = dsv2.dequantize %[[W]]
+// CHECK-NEXT: tensor.expand_shape %[[D]]
+
+// CHECK-LABEL: func.func @part
+func.func @part(%qn: tensor<?x2x8xf32>, %qr: tensor<?x2x4xf32>, %b: !dsv2.batch, %c: !cache, %l: index)
+    -> (tensor<?x2x6xf32>, tensor<?x2xf32>, !cache) {
+  %kv_b = dsv2.weight @kv_b : !kv_b
+  %kn, %kr, %v = dsv2.decompress %c[%l], %kv_b of %b heads 2 widths [8, 6] : !cache, !kv_b
+  // CHECK: %{{.*}}, %[[LSE:.*]] = dsv2.latent_attention{{.*}} context <begin = 4> returning lse :
+  // CHECK: return %{{.*}}, %[[LSE]],
+  %o, %lse = dsv2.attention (%qn, %qr), (%kn, %kr), %v of %b scale #scale
+      context <begin = 4> returning lse
+      : tensor<?x2x8xf32>, tensor<?x2x4xf32>, tensor<?x2x8xf32>, tensor<?x4xf32>, tensor<?x2x6xf32>
+  return %o, %lse, %c : tensor<?x2x6xf32>, tensor<?x2xf32>, !cache
+}

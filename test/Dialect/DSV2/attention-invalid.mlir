@@ -77,7 +77,7 @@ func.func @f(%x: tensor<?xf32>, %b: !dsv2.batch) {
 
 !cache = !dsv2.cache<2 x [6, 4] x f32>
 func.func @f(%c: !cache, %l: index, %x: tensor<?x7xf32>, %k: tensor<?x4xf32>, %b: !dsv2.batch) -> !cache {
-  // expected-error @below {{the width of the latent is 7, expected 6 (the cache's first part)}}
+  // expected-error @below {{the width of part #0 is 7, expected 6 (as the cache)}}
   %c1 = dsv2.cache_append %c[%l], %x, %k of %b : !cache, tensor<?x7xf32>, tensor<?x4xf32>
   return %c1 : !cache
 }
@@ -86,7 +86,7 @@ func.func @f(%c: !cache, %l: index, %x: tensor<?x7xf32>, %k: tensor<?x4xf32>, %b
 
 !cache = !dsv2.cache<2 x [6, 4] x f32>
 func.func @f(%c: !cache, %l: index, %x: tensor<?x6xf32>, %k: tensor<?x6xf32>, %b: !dsv2.batch) -> !cache {
-  // expected-error @below {{the width of the rope key is 6, expected 4 (the cache's second part)}}
+  // expected-error @below {{the width of part #1 is 6, expected 4 (as the cache)}}
   %c1 = dsv2.cache_append %c[%l], %x, %k of %b : !cache, tensor<?x6xf32>, tensor<?x6xf32>
   return %c1 : !cache
 }
@@ -95,7 +95,7 @@ func.func @f(%c: !cache, %l: index, %x: tensor<?x6xf32>, %k: tensor<?x6xf32>, %b
 
 !cache = !dsv2.cache<2 x [6] x f32>
 func.func @f(%c: !cache, %l: index, %x: tensor<?x6xf32>, %k: tensor<?x4xf32>, %b: !dsv2.batch) -> !cache {
-  // expected-error @below {{the cache's number of parts is 1, expected 2 (the latent and the rope key)}}
+  // expected-error @below {{the number of values is 2, expected 1 (the parts of the cache)}}
   %c1 = dsv2.cache_append %c[%l], %x, %k of %b : !cache, tensor<?x6xf32>, tensor<?x4xf32>
   return %c1 : !cache
 }
@@ -104,7 +104,7 @@ func.func @f(%c: !cache, %l: index, %x: tensor<?x6xf32>, %k: tensor<?x4xf32>, %b
 
 !cache = !dsv2.cache<2 x [6, 4] x bf16>
 func.func @f(%c: !cache, %l: index, %x: tensor<?x6xf32>, %k: tensor<?x4xbf16>, %b: !dsv2.batch) -> !cache {
-  // expected-error @below {{the latent is of 'f32', expected 'bf16' as the cache (a rounding is a dsv2.cast)}}
+  // expected-error @below {{part #0 is of 'f32', expected 'bf16' as the cache (a rounding is a dsv2.cast)}}
   %c1 = dsv2.cache_append %c[%l], %x, %k of %b : !cache, tensor<?x6xf32>, tensor<?x4xbf16>
   return %c1 : !cache
 }

@@ -138,3 +138,52 @@ func.func @other_input(%x: tensor<?x8xf32>, %z: tensor<?x8xf32>, %w: tensor<?x2x
   %y = dsv2.add %r, %s : tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
+
+// -----
+
+// Slots have no bias.
+dsv2.weights @gate experts 0 to 4 : tensor<3x8xf32> = "e.{e}.gate"
+dsv2.weights @down experts 0 to 4 : tensor<8x3xf32> = "e.{e}.down"
+dsv2.weights @shared_gate : tensor<3x8xf32> = "shared.gate"
+dsv2.weights @shared_down : tensor<8x3xf32> = "shared.down"
+
+// CHECK-LABEL: func.func @bias
+func.func @bias(%x: tensor<?x8xf32>, %w: tensor<?x2xf32>, %i: tensor<?x2xi32>, %b: tensor<3xf32>,
+                %c: tensor<8xf32>) -> tensor<?x8xf32> {
+  %gate = dsv2.weight @gate : tensor<4x3x8xf32>
+  %down = dsv2.weight @down : tensor<4x8x3xf32>
+  // CHECK: dsv2.routed_experts
+  // expected-remark @below {{stays apart from shared experts: the shared experts have a bias}}
+  %r = dsv2.routed_experts %x, %w, %i, %gate, %gate, %down
+      : tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xi32>, tensor<4x3x8xf32>, tensor<4x3x8xf32>, tensor<4x8x3xf32>
+  %sgate = dsv2.weight @shared_gate : tensor<3x8xf32>
+  %sdown = dsv2.weight @shared_down : tensor<8x3xf32>
+  %s = dsv2.shared_experts %x, %sgate, %sgate, %sdown bias %b, %b, %c
+      : tensor<?x8xf32>, tensor<3x8xf32>, tensor<3x8xf32>, tensor<8x3xf32>, tensor<3xf32>, tensor<3xf32>, tensor<8xf32>
+  %y = dsv2.add %r, %s : tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
+// Two slots of 3 would cut groups of 2 elsewhere than the shared product of 6 does.
+dsv2.weights @gate experts 0 to 4 : tensor<3x8xf32> = "e.{e}.gate"
+dsv2.weights @down experts 0 to 4 : tensor<8x3xf32> = "e.{e}.down"
+dsv2.weights @shared_gate : tensor<6x8xf32> = "shared.gate"
+dsv2.weights @shared_down : tensor<8x6xf32> = "shared.down"
+
+// CHECK-LABEL: func.func @groups
+func.func @groups(%x: tensor<?x8xf32>, %w: tensor<?x2xf32>, %i: tensor<?x2xi32>) -> tensor<?x8xf32> {
+  %gate = dsv2.weight @gate : tensor<4x3x8xf32>
+  %down = dsv2.weight @down : tensor<4x8x3xf32>
+  // CHECK: dsv2.routed_experts
+  // expected-remark @below {{stays apart from shared experts: groups of 2 activations do not divide the routed width 3}}
+  %r = dsv2.routed_experts %x, %w, %i, %gate, %gate, %down activation <i8, group = 2, scale = amax>
+      : tensor<?x8xf32>, tensor<?x2xf32>, tensor<?x2xi32>, tensor<4x3x8xf32>, tensor<4x3x8xf32>, tensor<4x8x3xf32>
+  %sgate = dsv2.weight @shared_gate : tensor<6x8xf32>
+  %sdown = dsv2.weight @shared_down : tensor<8x6xf32>
+  %s = dsv2.shared_experts %x, %sgate, %sgate, %sdown activation <i8, group = 2, scale = amax>
+      : tensor<?x8xf32>, tensor<6x8xf32>, tensor<6x8xf32>, tensor<8x6xf32>
+  %y = dsv2.add %r, %s : tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}

@@ -44,7 +44,7 @@ func.func @f(%x: tensor<?x8xf16>, %w: tensor<6x8xf32>) {
 func.func @f(%x: tensor<?x8xf32>, %w: tensor<6x8xf32>) {
   // A contraction accumulates in f32 whatever its operands are.
   // expected-error @below {{result #0 must be rows of f32 values (tensor<?xWxf32>), but got 'tensor<?x6xbf16>'}}
-  %y = "dsv2.linear"(%x, %w) : (tensor<?x8xf32>, tensor<6x8xf32>) -> tensor<?x6xbf16>
+  %y = "dsv2.linear"(%x, %w) <{operandSegmentSizes = array<i32: 1, 1, 0, 0>}> : (tensor<?x8xf32>, tensor<6x8xf32>) -> tensor<?x6xbf16>
   return
 }
 
@@ -53,7 +53,7 @@ func.func @f(%x: tensor<?x8xf32>, %w: tensor<6x8xf32>) {
 func.func @f(%x: tensor<?x8xf32>, %w: tensor<6x8xf32>) {
   // expected-error @below {{failed to infer returned types}}
   // expected-error @below {{inferred type(s) 'tensor<?x6xf32>' are incompatible with return type(s) of operation 'tensor<?x5xf32>'}}
-  %y = "dsv2.linear"(%x, %w) : (tensor<?x8xf32>, tensor<6x8xf32>) -> tensor<?x5xf32>
+  %y = "dsv2.linear"(%x, %w) <{operandSegmentSizes = array<i32: 1, 1, 0, 0>}> : (tensor<?x8xf32>, tensor<6x8xf32>) -> tensor<?x5xf32>
   return
 }
 

@@ -21,12 +21,12 @@ dsv2.weights @w experts 0 to 2 : tensor<4xf32> = "w"
 
 // -----
 
-// expected-error @below {{a weight (static shape, f32 or bf16)}}
+// expected-error @below {{a weight (static shape, f32, bf16 or !dsv2.scaled)}}
 dsv2.weights @w : tensor<4x?xf32> = "w"
 
 // -----
 
-// expected-error @below {{a weight (static shape, f32 or bf16)}}
+// expected-error @below {{a weight (static shape, f32, bf16 or !dsv2.scaled)}}
 dsv2.weights @w : tensor<4xi8> = "w"
 
 // -----

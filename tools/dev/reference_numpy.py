@@ -130,7 +130,8 @@ class Model:
             return self.linear(x, f"{prefix}.{name}_proj").reshape(len(x), -1, width)
 
         q, k = (rotate(project(name), cos, sin, halves=True) for name in ("q", "k"))
-        return self.linear(attend(q, k, project("v"), softmax_scale(c, width)), f"{prefix}.o_proj")
+        # YaRN's temperature is in cos and sin alone here; only latent attention scales scores by its square.
+        return self.linear(attend(q, k, project("v"), width**-0.5), f"{prefix}.o_proj")
 
     def experts(self):
         """How many routed experts there are; 0 in a dense model."""

@@ -35,7 +35,13 @@ constexpr ForeignKey foreignNumbers[] = {
 };
 
 constexpr std::string_view foreignFlags[] = {
-    "add_bias_linear", "alibi", "parallel_attn", "qk_norm", "use_parallel_residual", "use_qk_norm",
+    "add_bias_linear",       "alibi",       "parallel_attn", "qk_norm", "use_mrope",
+    "use_parallel_residual", "use_qk_norm",
+};
+
+/// Keys that mean another architecture whenever they are there.
+constexpr std::string_view foreignKeys[] = {
+    "attention_chunk_size", "clip_qkv", "index_topk", "layers_block_type", "no_rope_layers",
 };
 
 constexpr std::string_view ropeKeys[] = {
@@ -56,17 +62,23 @@ constexpr std::string_view ropeKeys[] = {
 
 /// One of the two spellings: the object's own keys, theta excepted.
 std::optional<YarnConfig> readScaling(FieldReader &rope, const Json &object) {
+  std::string type = rope.stringOr("rope_type", rope.has("type") ? rope.string("type") : "");
+  if (rope.has("type") && rope.has("rope_type") && rope.string("type") != type) {
+    rope.fail(ErrorKind::Mismatch, "type", "is ", quote(rope.string("type")), ", but rope_type is ",
+              quote(type));
+  }
+  // The type before its keys: those of a foreign one are foreign too.
+  if (!type.empty() && type != "default" && type != "yarn") {
+    rope.fail(ErrorKind::Unsupported, rope.has("rope_type") ? "rope_type" : "type",
+              "must be 'default' or 'yarn', found ", quote(type));
+    return std::nullopt;
+  }
   if (object.object()) {
     for (const auto &[key, value] : object.object()->members) {
       if (std::find(std::begin(ropeKeys), std::end(ropeKeys), key) == std::end(ropeKeys)) {
         rope.fail(ErrorKind::Unsupported, key, "is not supported");
       }
     }
-  }
-  std::string type = rope.stringOr("rope_type", rope.has("type") ? rope.string("type") : "");
-  if (rope.has("type") && rope.has("rope_type") && rope.string("type") != type) {
-    rope.fail(ErrorKind::Mismatch, "type", "is ", quote(rope.string("type")), ", but rope_type is ",
-              quote(type));
   }
   if (rope.has("attention_factor")) {
     rope.fail(ErrorKind::Unsupported, "attention_factor", "is not supported, found ",
@@ -84,11 +96,6 @@ std::optional<YarnConfig> readScaling(FieldReader &rope, const Json &object) {
   }
   if (type.empty()) {
     rope.fail(ErrorKind::InvalidFile, "rope_type", "is missing, expected 'default' or 'yarn'");
-    return std::nullopt;
-  }
-  if (type != "yarn") {
-    rope.fail(ErrorKind::Unsupported, rope.has("rope_type") ? "rope_type" : "type",
-              "must be 'default' or 'yarn', found ", quote(type));
     return std::nullopt;
   }
   YarnConfig yarn;
@@ -177,9 +184,28 @@ void refuseUnknownMathematics(FieldReader &config) {
   for (std::string_view key : foreignFlags) {
     refuseIfTrue(config, key);
   }
+  for (std::string_view key : foreignKeys) {
+    if (config.has(key)) {
+      config.fail(ErrorKind::Unsupported, key, "is not supported, found ",
+                  config.value(key)->describe());
+    }
+  }
   // Configs of full-attention models carry a window that use_sliding_window turns
-  // off.
+  // off; transformers 5 says the same layer by layer.
   refuseIfTrue(config, "use_sliding_window");
+  if (const Json *types = config.value("layer_types")) {
+    if (!types->array()) {
+      config.fail(ErrorKind::InvalidFile, "layer_types", "must be an array, found ",
+                  types->describe());
+      return;
+    }
+    for (const Json &type : *types->array()) {
+      if (!type.string() || *type.string() != "full_attention") {
+        config.fail(ErrorKind::Unsupported, "layer_types",
+                    "must hold 'full_attention' only, found ", type.describe());
+      }
+    }
+  }
 }
 
 std::string readDtypeName(FieldReader &config) {

@@ -9,14 +9,7 @@
 namespace dsv2 {
 
 static void readGate(FieldReader &reader, DeepseekConfig &result) {
-  std::string scoring = reader.stringOr("scoring_func", "softmax");
-  if (scoring != "softmax") {
-    reader.fail(ErrorKind::Unsupported, "scoring_func", "must be 'softmax', found ",
-                quote(scoring));
-  }
-  if (result.normalizeTopk) {
-    reader.fail(ErrorKind::Unsupported, "norm_topk_prob", "is true, which is not supported");
-  }
+  requireOnly(reader, "scoring_func", "softmax", reader.stringOr("scoring_func", "softmax"));
   std::string method = reader.string("topk_method");
   if (method == "greedy") {
     result.topkMethod = TopkMethod::Greedy;
@@ -28,25 +21,17 @@ static void readGate(FieldReader &reader, DeepseekConfig &result) {
     return;
   }
   result.topkMethod = TopkMethod::GroupLimitedGreedy;
-  readDeepseekGroups(reader, result);
+  readExpertGroups(reader, result);
 }
 
 Expected<DeepseekV2Config> DeepseekV2Config::read(const Json &config, const std::string &path) {
   FieldReader reader(config, path);
-  if (reader.failed()) {
-    return *reader.error();
-  }
-  std::string modelType = readModelType(reader);
-  if (modelType != "deepseek_v2") {
-    return unsupportedModelType(path, modelType, {"deepseek_v2"});
+  if (std::optional<Error> error = checkModelType(reader, path, "deepseek_v2")) {
+    return *error;
   }
   DeepseekV2Config result;
   readDeepseekConfig(reader, config, result, readGate);
-  uint64_t drafts = reader.naturalOr("num_nextn_predict_layers", 0, 0, ConfigLimits::layers);
-  if (drafts != 0) {
-    reader.fail(ErrorKind::Unsupported, "num_nextn_predict_layers",
-                "must be 0 for deepseek_v2, found ", drafts);
-  }
+  refuseDraftLayers(reader, "deepseek_v2");
   if (reader.failed()) {
     return *reader.error();
   }

@@ -9,17 +9,11 @@
 namespace dsv2 {
 
 static void readGate(FieldReader &reader, DeepseekConfig &result) {
-  const std::pair<const char *, const char *> only[] = {{"topk_method", "noaux_tc"},
-                                                        {"scoring_func", "sigmoid"}};
-  for (auto [key, expected] : only) {
-    std::string found = reader.stringOr(key, expected);
-    if (found != expected) {
-      reader.fail(ErrorKind::Unsupported, key, "must be ", quote(expected), ", found ",
-                  quote(found));
-    }
+  for (auto [key, only] : {std::pair{"topk_method", "noaux_tc"}, {"scoring_func", "sigmoid"}}) {
+    requireOnly(reader, key, only, reader.stringOr(key, only));
   }
   result.topkMethod = TopkMethod::NoauxTc;
-  readDeepseekGroups(reader, result);
+  readExpertGroups(reader, result);
   if (!reader.failed() && result.numRoutedExperts / result.numGroups < 2) {
     reader.fail(ErrorKind::InvalidFile, "n_group", "is ", result.numGroups, ", but ",
                 result.numRoutedExperts, " experts do not give each group two");
@@ -28,16 +22,16 @@ static void readGate(FieldReader &reader, DeepseekConfig &result) {
 
 Expected<DeepseekV3Config> DeepseekV3Config::read(const Json &config, const std::string &path) {
   FieldReader reader(config, path);
-  if (reader.failed()) {
-    return *reader.error();
-  }
-  std::string modelType = readModelType(reader);
-  if (modelType != "deepseek_v3") {
-    return unsupportedModelType(path, modelType, {"deepseek_v3"});
+  if (std::optional<Error> error = checkModelType(reader, path, "deepseek_v3")) {
+    return *error;
   }
   DeepseekV3Config result;
   readDeepseekConfig(reader, config, result, readGate);
   result.numDraftLayers = reader.naturalOr("num_nextn_predict_layers", 0, 0, ConfigLimits::layers);
+  if (result.numDraftLayers > 1) {
+    reader.fail(ErrorKind::Unsupported, "num_nextn_predict_layers", "must be 0 or 1, found ",
+                result.numDraftLayers);
+  }
   if (reader.failed()) {
     return *reader.error();
   }

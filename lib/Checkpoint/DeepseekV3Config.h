@@ -1,7 +1,7 @@
 //===- DeepseekV3Config.h - config.json of DeepSeek-V3 ----------*- C++ -*-===//
 //
-// What a `deepseek_v3` config means: V3, R1. `quantization_config` is refused, so
-// this reads configs of checkpoints that were converted from FP8.
+// What a `deepseek_v3` config means: V3, R1, as DeepSeek ships and as transformers 5
+// writes them.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_CHECKPOINT_DEEPSEEKV3CONFIG_H
@@ -13,10 +13,6 @@ namespace dsv2 {
 
 /// The gate's method is always noaux_tc, with at least two experts in a group.
 struct DeepseekV3Config : DeepseekConfig {
-  /// Layers of multi-token prediction, numbered from numLayers on. transformers 5
-  /// writes 1 even where the checkpoint holds none.
-  uint64_t numDraftLayers = 0;
-
   /// Reads and checks `config`, the object in the file `path`.
   static Expected<DeepseekV3Config> read(const Json &config, const std::string &path);
 };

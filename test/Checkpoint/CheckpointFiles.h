@@ -1,6 +1,6 @@
 //===- CheckpointFiles.h - Small model directories for tests ----*- C++ -*-===//
 //
-// Bytes of safetensors files by header, and the configs of a tiny DeepSeek-V2 and V3.
+// Bytes of safetensors files by header, and configs of tiny models.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_TEST_CHECKPOINT_CHECKPOINTFILES_H
@@ -69,6 +69,50 @@ inline constexpr std::string_view smallV3Config = R"({
     "rope_type": "yarn"},
   "routed_scaling_factor": 2.5, "tie_word_embeddings": false, "topk_group": 2, "use_cache": true,
   "v_head_dim": 16, "vocab_size": 512})";
+
+/// LLaMA's form, as transformers 4 writes it.
+inline constexpr std::string_view smallLlamaConfig = R"({
+  "architectures": ["LlamaForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+  "bos_token_id": 0, "eos_token_id": 1, "hidden_act": "silu", "hidden_size": 64,
+  "initializer_range": 0.02, "intermediate_size": 96, "max_position_embeddings": 8192,
+  "mlp_bias": false, "model_type": "llama", "num_attention_heads": 8, "num_hidden_layers": 2,
+  "num_key_value_heads": 2, "pretraining_tp": 1, "rms_norm_eps": 1e-05, "rope_scaling": null,
+  "rope_theta": 500000.0, "tie_word_embeddings": false, "torch_dtype": "bfloat16",
+  "use_cache": true, "vocab_size": 512})";
+
+/// DeepSeekMoE's form, as it ships.
+inline constexpr std::string_view smallDeepseekMoEConfig = R"({
+  "architectures": ["DeepseekForCausalLM"], "attention_bias": false, "attention_dropout": 0.0,
+  "aux_loss_alpha": 0.001, "bos_token_id": 0, "eos_token_id": 1, "first_k_dense_replace": 1,
+  "hidden_act": "silu", "hidden_size": 64, "intermediate_size": 96,
+  "max_position_embeddings": 4096, "model_type": "deepseek", "moe_intermediate_size": 32,
+  "moe_layer_freq": 1, "n_routed_experts": 8, "n_shared_experts": 2, "norm_topk_prob": false,
+  "num_attention_heads": 8, "num_experts_per_tok": 3, "num_hidden_layers": 2,
+  "num_key_value_heads": 8, "pretraining_tp": 1, "rms_norm_eps": 1e-06, "rope_scaling": null,
+  "rope_theta": 10000, "scoring_func": "softmax", "seq_aux": true, "tie_word_embeddings": false,
+  "torch_dtype": "bfloat16", "use_cache": true, "vocab_size": 512})";
+
+/// Qwen 2's form, as transformers 5 writes it.
+inline constexpr std::string_view smallQwen2Config = R"({
+  "architectures": ["Qwen2ForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 0,
+  "dtype": "bfloat16", "eos_token_id": 1, "hidden_act": "silu", "hidden_size": 64,
+  "intermediate_size": 96, "layer_types": ["full_attention", "full_attention"],
+  "max_position_embeddings": 32768, "max_window_layers": 1, "model_type": "qwen2",
+  "num_attention_heads": 8, "num_hidden_layers": 2, "num_key_value_heads": 8,
+  "rms_norm_eps": 1e-06, "rope_parameters": {"rope_theta": 1000000.0, "rope_type": "default"},
+  "sliding_window": null, "tie_word_embeddings": true, "use_cache": true,
+  "use_sliding_window": false, "vocab_size": 512})";
+
+/// Mixtral's form, as it ships.
+inline constexpr std::string_view smallMixtralConfig = R"({
+  "architectures": ["MixtralForCausalLM"], "attention_dropout": 0.0, "bos_token_id": 0,
+  "eos_token_id": 1, "hidden_act": "silu", "hidden_size": 64, "intermediate_size": 96,
+  "max_position_embeddings": 65536, "model_type": "mixtral", "num_attention_heads": 8,
+  "num_experts_per_tok": 2, "num_hidden_layers": 2, "num_key_value_heads": 2,
+  "num_local_experts": 8, "output_router_logits": false, "rms_norm_eps": 1e-05,
+  "rope_theta": 1000000, "router_aux_loss_coef": 0.001, "router_jitter_noise": 0.0,
+  "sliding_window": null, "tie_word_embeddings": false, "torch_dtype": "bfloat16",
+  "use_cache": true, "vocab_size": 512})";
 
 /// A config with members removed, then others added at the front.
 inline std::string changeConfig(std::string_view config,

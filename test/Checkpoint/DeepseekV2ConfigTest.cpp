@@ -85,6 +85,23 @@ TEST(DeepseekV2Config, NullHasItsMeaning) {
   EXPECT_EQ(config->topkMethod, TopkMethod::Greedy);
 }
 
+TEST(DeepseekV2Config, ReadsWhatShippedModelsDoNotUse) {
+  Expected<DeepseekV2Config> config =
+      read(change({"norm_topk_prob", "tie_word_embeddings", "attention_bias", "mlp_bias"},
+                  R"("norm_topk_prob":true,"tie_word_embeddings":true,"attention_bias":true,
+         "mlp_bias":true,"moe_layer_freq":2,"rope_interleave":false,"scoring_func":"softmax")"));
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_TRUE(config->normalizeTopk);
+  EXPECT_EQ(config->routedScalingFactor, 16.0);
+  EXPECT_TRUE(config->tiedEmbeddings);
+  EXPECT_TRUE(config->attentionBias);
+  EXPECT_TRUE(config->mlpBias);
+  EXPECT_TRUE(config->ropeHalves);
+  EXPECT_FALSE(config->isMoeLayer(1));
+  EXPECT_TRUE(config->isMoeLayer(2));
+  EXPECT_FALSE(config->isMoeLayer(3));
+}
+
 TEST(DeepseekV2Config, WithoutExpertsTheirFieldsAreNotAsked) {
   Expected<DeepseekV2Config> config =
       read(change({"n_routed_experts", "moe_intermediate_size", "num_experts_per_tok",
@@ -162,15 +179,10 @@ const Refusal refusals[] = {
     {"ModelTypeV4", "model_type", R"("model_type":"deepseek_v4")",
      "model_type' 'deepseek_v4' is a different architecture"},
     {"ModelTypeOther", "model_type", R"("model_type":"gpt2")", "model_type' 'gpt2' is not"},
-    {"TiedEmbeddings", "tie_word_embeddings", R"("tie_word_embeddings":true)",
-     "tie_word_embeddings' is true"},
-    {"NormTopk", "norm_topk_prob", R"("norm_topk_prob":true)", "norm_topk_prob' is true"},
-    {"AttentionBias", "attention_bias", R"("attention_bias":true)", "attention_bias' is true"},
-    {"MlpBias", "mlp_bias", R"("mlp_bias":true)", "mlp_bias' is true"},
-    {"LayerFrequency", "", R"("moe_layer_freq":2)", "moe_layer_freq' must be 1, found 2"},
-    {"Quantization", "", R"("quantization_config":{"quant_method":"fp8"})",
-     "quantization_config' is not supported"},
-    {"RopeHalves", "", R"("rope_interleave":false)", "rope_interleave' is false"},
+    {"LayerFrequency", "", R"("moe_layer_freq":0)", "moe_layer_freq' must be an integer from 1"},
+    {"Quantization", "", R"("quantization_config":{"quant_method":"awq"})",
+     "quantization_config.quant_method' must be 'fp8', found 'awq'"},
+    {"HeadDim", "head_dim", R"("head_dim":16)", "head_dim' is 16, but qk_rope_head_dim is 8"},
     {"Activation", "hidden_act", R"("hidden_act":"gelu")", "hidden_act' must be 'silu', found"},
     {"Scoring", "", R"("scoring_func":"sigmoid")", "scoring_func' must be 'softmax', found"},
     {"TopkMethod", "topk_method", R"("topk_method":"noaux_tc")",

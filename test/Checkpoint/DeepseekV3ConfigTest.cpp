@@ -47,6 +47,31 @@ TEST(DeepseekV3Config, ReadsWhatDeepSeekShips) {
   EXPECT_EQ(config->rope.theta, 10000.0);
 }
 
+TEST(DeepseekV3Config, ReadsBlocksOfFp8) {
+  for (std::string_view more : {R"("fmt":"e4m3",)", R"("fmt":"e4m3","scale_fmt":"ue8m0",)",
+                                R"("modules_to_not_convert":["lm_head"],"dequantize":false,)"}) {
+    Expected<DeepseekV3Config> config =
+        read({}, concat(R"("quantization_config":{"activation_scheme":"dynamic",)", more,
+                        R"("quant_method":"fp8","weight_block_size":[128,64]})"));
+    ASSERT_TRUE(config) << config.error().message();
+    ASSERT_TRUE(config->quantization);
+    EXPECT_EQ(config->quantization->blockRows, 128u);
+    EXPECT_EQ(config->quantization->blockColumns, 64u);
+  }
+  Expected<DeepseekV3Config> config = read({}, R"("quantization_config":null)");
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_FALSE(config->quantization);
+}
+
+TEST(DeepseekV3Config, HalvesAndBiases) {
+  Expected<DeepseekV3Config> config = read({"rope_interleave", "attention_bias"},
+                                           R"("rope_interleave":false,"attention_bias":true)");
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_TRUE(config->ropeHalves);
+  EXPECT_TRUE(config->attentionBias);
+  EXPECT_FALSE(config->mlpBias);
+}
+
 TEST(DeepseekV3Config, WeightsNeedNotBeNormalized) {
   Expected<DeepseekV3Config> config = read({"norm_topk_prob"}, R"("norm_topk_prob":false)");
   ASSERT_TRUE(config) << config.error().message();
@@ -97,17 +122,36 @@ TEST_P(DeepseekV3ConfigRefuses, ByName) {
       << config.error().message();
 }
 
+#define FP8(members) R"("quantization_config":{"quant_method":"fp8",)" members "}"
+
 const Refusal refusals[] = {
     {"ModelType", "model_type", R"("model_type":"deepseek_v2")", "model_type' 'deepseek_v2' is"},
     {"TopkMethod", "", R"("topk_method":"group_limited_greedy")",
      "topk_method' must be 'noaux_tc', found 'group_limited_greedy'"},
     {"Scoring", "", R"("scoring_func":"softmax")",
      "scoring_func' must be 'sigmoid', found 'softmax'"},
-    {"LayerFrequency", "", R"("moe_layer_freq":2)", "moe_layer_freq' must be 1, found 2"},
-    {"Quantization", "", R"("quantization_config":{"quant_method":"fp8"})",
-     "quantization_config' is not supported"},
-    {"AttentionBias", "attention_bias", R"("attention_bias":true)", "attention_bias' is true"},
-    {"RopeHalves", "rope_interleave", R"("rope_interleave":false)", "rope_interleave' is false"},
+    {"DraftLayers", "num_nextn_predict_layers", R"("num_nextn_predict_layers":2)",
+     "num_nextn_predict_layers' must be 0 or 1, found 2"},
+    {"Fp8Method", "", R"("quantization_config":{"quant_method":"compressed-tensors"})",
+     "quantization_config.quant_method' must be 'fp8', found 'compressed-tensors'"},
+    {"Fp8NoMethod", "", R"("quantization_config":{"fmt":"e4m3"})",
+     "quantization_config.quant_method' is missing"},
+    {"Fp8Format", "", FP8(R"("fmt":"e5m2","weight_block_size":[128,128])"),
+     "quantization_config.fmt' must be 'e4m3', found 'e5m2'"},
+    {"Fp8Static", "", FP8(R"("activation_scheme":"static","weight_block_size":[128,128])"),
+     "quantization_config.activation_scheme' must be 'dynamic', found 'static'"},
+    {"Fp8ScaleFormat", "", FP8(R"("scale_fmt":"e5m3","weight_block_size":[128,128])"),
+     "quantization_config.scale_fmt' must be 'float' or 'ue8m0', found 'e5m3'"},
+    {"Fp8NoBlock", "", FP8(R"("fmt":"e4m3")"), "quantization_config.weight_block_size' is missing"},
+    {"Fp8BlockOfOne", "", FP8(R"("weight_block_size":[128])"),
+     "quantization_config.weight_block_size' must be two integers"},
+    {"Fp8BlockZero", "", FP8(R"("weight_block_size":[128,0])"),
+     "quantization_config.weight_block_size' must be two integers"},
+    {"Fp8BlockText", "", FP8(R"("weight_block_size":"128x128")"),
+     "quantization_config.weight_block_size' must be two integers"},
+    {"Fp8UnknownKey", "", FP8(R"("weight_block_size":[128,128],"kv_cache_scheme":{"a":1})"),
+     "quantization_config.kv_cache_scheme' is not supported"},
+    {"Fp8NoObject", "", R"("quantization_config":"fp8")", "quantization_config' must be an object"},
     {"GroupsDoNotDivide", "n_group", R"("n_group":3)", "n_group' must divide n_routed_experts 8"},
     {"GroupsHoldTooFew", "num_experts_per_tok", R"("num_experts_per_tok":5)",
      "num_experts_per_tok' is 5, but 2 of 4 groups hold only 4 experts"},

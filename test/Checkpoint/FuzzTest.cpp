@@ -5,8 +5,12 @@
 // accepted header promises. The sanitizer build of this test is the one that counts.
 //
 //===----------------------------------------------------------------------===//
+#include "lib/Checkpoint/DeepseekMoEConfig.h"
 #include "lib/Checkpoint/DeepseekV2Config.h"
 #include "lib/Checkpoint/DeepseekV3Config.h"
+#include "lib/Checkpoint/LlamaConfig.h"
+#include "lib/Checkpoint/MixtralConfig.h"
+#include "lib/Checkpoint/Qwen2Config.h"
 #include "lib/Checkpoint/Safetensors.h"
 #include "lib/Checkpoint/Tokenizer.h"
 #include "test/Checkpoint/CheckpointFiles.h"
@@ -159,7 +163,11 @@ TEST(Fuzz, Configs) {
 }
 
 TEST(Fuzz, V3Configs) {
-  fuzz(std::string(smallV3Config), [](const std::string &text) {
+  std::string good = changeConfig(
+      smallV3Config, {},
+      R"("quantization_config":{"activation_scheme":"dynamic","fmt":"e4m3","quant_method":"fp8",
+         "weight_block_size":[128,128]})");
+  fuzz(good, [](const std::string &text) {
     Expected<Json> json = Json::parse(text, "f");
     if (!json) {
       return;
@@ -176,6 +184,33 @@ TEST(Fuzz, V3Configs) {
     }
   });
 }
+
+/// What every accepted config with grouped queries promises.
+template <typename Config> void fuzzGroupedQueries(std::string_view good) {
+  fuzz(std::string(good), [](const std::string &text) {
+    Expected<Json> json = Json::parse(text, "f");
+    if (!json) {
+      return;
+    }
+    Expected<Config> config = Config::read(*json, "f");
+    if (!config) {
+      EXPECT_EQ(config.error().message().find("f: "), 0u);
+      return;
+    }
+    EXPECT_EQ(config->numHeads % config->numKeyValueHeads, 0u);
+    EXPECT_GT(config->headDim, 0u);
+    EXPECT_EQ(config->headDim % 2, 0u);
+    EXPECT_LE(config->headDim, ConfigLimits::headWidth);
+    EXPECT_GT(config->rope.theta, 1.0);
+    EXPECT_GE(config->moeLayerFrequency, 1u);
+    EXPECT_LE(config->topK, config->numRoutedExperts);
+  });
+}
+
+TEST(Fuzz, LlamaConfigs) { fuzzGroupedQueries<LlamaConfig>(smallLlamaConfig); }
+TEST(Fuzz, DeepseekMoEConfigs) { fuzzGroupedQueries<DeepseekMoEConfig>(smallDeepseekMoEConfig); }
+TEST(Fuzz, Qwen2Configs) { fuzzGroupedQueries<Qwen2Config>(smallQwen2Config); }
+TEST(Fuzz, MixtralConfigs) { fuzzGroupedQueries<MixtralConfig>(smallMixtralConfig); }
 
 TEST(Fuzz, Tokenizers) {
   std::string good =

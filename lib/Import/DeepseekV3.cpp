@@ -18,7 +18,7 @@ namespace mlir::dsv2 {
   if (!config) {
     return config.takeError();
   }
-  return importDeepseekModel(context, checkpoint, *config, config->numDraftLayers);
+  return importDeepseekModel(context, checkpoint, *config);
 }
 
 } // namespace mlir::dsv2

@@ -1,6 +1,6 @@
 //===- DeepseekV3.h - import of model_type deepseek_v3 -------------------------===//
 //
-// DeepSeek-V3 and R1 (arXiv:2412.19437), without FP8 and multi-token prediction.
+// DeepSeek-V3 and R1 (arXiv:2412.19437).
 //
 //===----------------------------------------------------------------------===//
 

@@ -8,8 +8,12 @@
 
 #include "dialects/DSV2/IR/DSV2.h"
 #include "lib/Checkpoint/Config.h"
+#include "lib/Import/DeepseekMoE.h"
 #include "lib/Import/DeepseekV2.h"
 #include "lib/Import/DeepseekV3.h"
+#include "lib/Import/Llama.h"
+#include "lib/Import/Mixtral.h"
+#include "lib/Import/Qwen2.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -37,8 +41,12 @@ std::vector<std::string> ImporterRegistry::modelTypes() const {
 
 ImporterRegistry allImporters() {
   ImporterRegistry registry;
+  registry.add("deepseek", importDeepseekMoE);
   registry.add("deepseek_v2", importDeepseekV2);
   registry.add("deepseek_v3", importDeepseekV3);
+  registry.add("llama", importLlama);
+  registry.add("mixtral", importMixtral);
+  registry.add("qwen2", importQwen2);
   return registry;
 }
 
@@ -54,7 +62,7 @@ ImporterRegistry allImporters() {
   if (!function) {
     return ::dsv2::unsupportedModelType(checkpoint->configPath(), modelType, registry.modelTypes());
   }
-  context.loadDialect<DSV2Dialect, func::FuncDialect, tensor::TensorDialect>();
+  context.loadDialect<DSV2Dialect, arith::ArithDialect, func::FuncDialect, tensor::TensorDialect>();
   ::dsv2::Expected<OwningOpRef<ModuleOp>> module = function(context, *checkpoint);
   if (module && failed(verify(**module))) {
     return ::dsv2::Error(::dsv2::ErrorKind::Internal, directory,

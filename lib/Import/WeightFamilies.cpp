@@ -14,6 +14,9 @@ using ::dsv2::DType;
 using ::dsv2::Error;
 using ::dsv2::ErrorKind;
 
+/// X.weight has its scales in X.weight_scale_inv (factors, in spite of the name).
+static constexpr StringRef kScaleSuffix = "_scale_inv";
+
 /// "[3, 4]".
 static std::string shapeText(ArrayRef<uint64_t> shape) {
   std::string text = "[";
@@ -23,97 +26,150 @@ static std::string shapeText(ArrayRef<uint64_t> shape) {
   return text + "]";
 }
 
-Type WeightFamilies::check(const std::string &name, ArrayRef<uint64_t> shape) {
-  const ::dsv2::CheckpointTensor *tensor = checkpoint.find(name);
+/// " of layers 1 to 60", as ranges print; nothing for tensors outside the layers.
+static std::string layersText(RangeAttr layers) {
+  if (!layers) {
+    return "";
+  }
+  std::string text =
+      " of layers " + std::to_string(layers.getBegin()) + " to " + std::to_string(layers.getEnd());
+  return layers.getStep() == 1 ? text : text + " step " + std::to_string(layers.getStep());
+}
+
+WeightFamilies::WeightFamilies(const ::dsv2::Checkpoint &checkpoint,
+                               const std::optional<::dsv2::QuantizationConfig> &quantization,
+                               OpBuilder &builder)
+    : checkpoint(checkpoint), quantization(quantization), builder(builder),
+      used(checkpoint.tensors().size(), false) {}
+
+void WeightFamilies::fail(ErrorKind kind, const Tensor &tensor, const std::string &rest) {
+  if (!failure) {
+    failure = Error(kind, checkpoint.fileOf(tensor), ": tensor ", ::dsv2::quote(tensor.name()), " ",
+                    rest);
+  }
+}
+
+const WeightFamilies::Tensor *WeightFamilies::check(const std::string &name,
+                                                    ArrayRef<uint64_t> shape, StringRef field) {
+  std::string by =
+      " by " + (field.empty() ? "" : "field '" + field.str() + "' of ") + checkpoint.configPath();
+  const Tensor *tensor = checkpoint.find(name);
   if (!tensor) {
     failure = Error(ErrorKind::Mismatch, checkpoint.directory(), ": tensor ", ::dsv2::quote(name),
-                    " is missing, expected ", shapeText(shape), " by ", checkpoint.configPath());
-    return {};
+                    " is missing, expected ", shapeText(shape), by);
+    return nullptr;
   }
-  used.insert(name);
-  std::string actual = ::dsv2::describeTensor(tensor->dtype(), tensor->shape());
+  used[tensor - checkpoint.tensors().data()] = true;
   if (ArrayRef<uint64_t>(tensor->shape()) != shape) {
-    failure =
-        Error(ErrorKind::Mismatch, checkpoint.fileOf(*tensor), ": tensor ", ::dsv2::quote(name),
-              " is ", actual, ", expected ", shapeText(shape), " by ", checkpoint.configPath());
-    return {};
+    fail(ErrorKind::Mismatch, *tensor,
+         "is " + ::dsv2::describeTensor(tensor->dtype(), tensor->shape()) + ", expected " +
+             shapeText(shape) + by);
+    return nullptr;
   }
-  if (tensor->dtype() == DType::F32) {
+  return tensor;
+}
+
+void WeightFamilies::checkScales(const Tensor &tensor, ArrayRef<uint64_t> shape) {
+  uint64_t block[] = {quantization->blockRows, quantization->blockColumns};
+  SmallVector<uint64_t> blocks;
+  for (auto [size, extent] : llvm::zip(shape, block)) {
+    blocks.push_back(llvm::divideCeil(size, extent));
+  }
+  const Tensor *scales = check(tensor.name() + kScaleSuffix.str(), blocks);
+  if (scales && scales->dtype() != DType::F32) {
+    fail(ErrorKind::Unsupported, *scales,
+         "is " + ::dsv2::describeTensor(scales->dtype(), scales->shape()) + ", expected F32");
+  }
+}
+
+Type WeightFamilies::elementType(const Tensor &tensor, Storage storage) {
+  if (tensor.dtype() == DType::F32) {
     return builder.getF32Type();
   }
-  if (tensor->dtype() == DType::BF16) {
+  if (tensor.dtype() == DType::BF16 && storage != Storage::Single) {
     return builder.getBF16Type();
   }
-  failure = Error(ErrorKind::Unsupported, checkpoint.fileOf(*tensor), ": tensor ",
-                  ::dsv2::quote(name), " is ", actual, ", expected F32 or BF16");
+  bool scaled = storage == Storage::Contraction;
+  if (tensor.dtype() == DType::F8E4M3 && scaled) {
+    if (!quantization) {
+      fail(ErrorKind::Mismatch, tensor,
+           "is F8_E4M3, but " + checkpoint.configPath() + " has no quantization_config");
+      return {};
+    }
+    sawQuantized = true;
+    int64_t block[] = {static_cast<int64_t>(quantization->blockRows),
+                       static_cast<int64_t>(quantization->blockColumns)};
+    return ScaledType::get(builder.getContext(), builder.getType<Float8E4M3FNType>(), block,
+                           builder.getF32Type());
+  }
+  fail(ErrorKind::Unsupported, tensor,
+       "is " + ::dsv2::describeTensor(tensor.dtype(), tensor.shape()) + ", expected F32" +
+           (storage == Storage::Single ? ""
+            : scaled                   ? ", BF16 or F8_E4M3"
+                                       : " or BF16"));
   return {};
 }
 
 void WeightFamilies::add(StringRef symbol, StringRef pattern, ArrayRef<uint64_t> shape,
-                         RangeAttr layers, RangeAttr experts) {
+                         Storage storage, RangeAttr layers, RangeAttr experts, StringRef field) {
   if (failure) {
     return;
   }
   SmallVector<int64_t> dims(shape.begin(), shape.end());
-  auto location = NameLoc::get(builder.getStringAttr(pattern));
-  // The element type is known once the first tensor has been seen.
+  // Element type and file are known once the tensors have been seen.
   auto guess = TypeAttr::get(RankedTensorType::get(dims, builder.getF32Type()));
-  auto weights = WeightsOp::create(builder, location, builder.getStringAttr(symbol), layers,
-                                   experts, guess, builder.getStringAttr(pattern));
+  auto weights = WeightsOp::create(builder, builder.getUnknownLoc(), builder.getStringAttr(symbol),
+                                   layers, experts, guess, builder.getStringAttr(pattern));
   RangeAttr one = RangeAttr::get(builder.getContext(), 0, 1);
   RangeAttr layerRange = layers ? layers : one;
   RangeAttr expertRange = experts ? experts : one;
   Type element;
-  std::string first;
+  const Tensor *first = nullptr;
+  bool oneFile = true;
   for (int64_t l = layerRange.getBegin(); l < layerRange.getEnd(); l += layerRange.getStep()) {
     for (int64_t e = expertRange.getBegin(); e < expertRange.getEnd(); e += expertRange.getStep()) {
-      std::string name = weights.getTensorName(l, e);
-      Type type = check(name, shape);
-      if (!type) {
+      const Tensor *tensor = check(weights.getTensorName(l, e), shape, field);
+      Type type = tensor ? elementType(*tensor, storage) : Type();
+      if (type && isa<ScaledType>(type)) {
+        checkScales(*tensor, shape);
+      }
+      if (!failure && first && type != element) {
+        fail(ErrorKind::Mismatch, *tensor,
+             "is " + std::string(::dsv2::dtypeName(tensor->dtype())) + ", expected the type of " +
+                 ::dsv2::quote(first->name()));
+      }
+      if (failure) {
         return;
       }
-      if (!element) {
+      if (!first) {
+        first = tensor;
         element = type;
-        first = name;
-      } else if (type != element) {
-        const ::dsv2::CheckpointTensor *tensor = checkpoint.find(name);
-        failure = Error(ErrorKind::Mismatch, checkpoint.fileOf(*tensor), ": tensor ",
-                        ::dsv2::quote(name), " is ", ::dsv2::dtypeName(tensor->dtype()),
-                        ", expected the type of ", ::dsv2::quote(first));
-        return;
       }
+      oneFile &= tensor->shard == first->shard;
     }
   }
   weights.setTypeAttr(TypeAttr::get(RankedTensorType::get(dims, element)));
+  if (isa<ScaledType>(element)) {
+    weights.setScalesAttr(builder.getStringAttr(pattern + kScaleSuffix));
+  }
+  StringRef file = oneFile ? checkpoint.fileOf(*first) : checkpoint.directory();
+  weights->setLoc(
+      NameLoc::get(builder.getStringAttr(pattern), NameLoc::get(builder.getStringAttr(file))));
   families[symbol] = weights;
 }
 
-void WeightFamilies::addF32(StringRef symbol, StringRef pattern, ArrayRef<uint64_t> shape,
-                            RangeAttr layers) {
-  add(symbol, pattern, shape, layers);
-  if (failure) {
-    return;
-  }
-  auto weights = cast<WeightsOp>(families.lookup(symbol));
-  if (getFamilyType(weights).getElementType().isF32()) {
-    return;
-  }
-  std::string name = weights.getTensorName(layers.getBegin(), 0);
-  const ::dsv2::CheckpointTensor *tensor = checkpoint.find(name);
-  failure =
-      Error(ErrorKind::Unsupported, checkpoint.fileOf(*tensor), ": tensor ", ::dsv2::quote(name),
-            " is ", ::dsv2::dtypeName(tensor->dtype()), ", expected F32");
-}
-
-int64_t WeightFamilies::leaveOut(StringRef prefix) {
-  int64_t count = 0;
-  for (const ::dsv2::CheckpointTensor &tensor : checkpoint.tensors()) {
-    if (StringRef(tensor.name()).starts_with(prefix)) {
-      used.insert(tensor.name());
-      ++count;
+void WeightFamilies::addUnused(const std::string &name, ArrayRef<uint64_t> shape) {
+  if (!failure) {
+    if (const Tensor *tensor = check(name, shape)) {
+      elementType(*tensor, Storage::Float);
     }
   }
-  return count;
+}
+
+int64_t WeightFamilies::countTensors(StringRef prefix) const {
+  return llvm::count_if(checkpoint.tensors(), [&](const Tensor &tensor) {
+    return StringRef(tensor.name()).starts_with(prefix);
+  });
 }
 
 void WeightFamilies::addSlice(StringRef symbol, StringRef source, ArrayRef<int64_t> offsets,
@@ -123,7 +179,7 @@ void WeightFamilies::addSlice(StringRef symbol, StringRef source, ArrayRef<int64
   }
   Operation *family = families.lookup(source);
   auto type = RankedTensorType::get(sizes, getFamilyType(family).getElementType());
-  Location location = NameLoc::get(builder.getStringAttr("slice"), family->getLoc());
+  Location location = locate("slice", family);
   auto prepare = PrepareOp::create(builder, location, symbol, getFamilyLayers(family), type);
   OpBuilder body = OpBuilder::atBlockEnd(prepare.getBody());
   Value whole = use(body, source, prepare.getLayer());
@@ -137,12 +193,27 @@ void WeightFamilies::addSlice(StringRef symbol, StringRef source, ArrayRef<int64
   families[symbol] = prepare;
 }
 
+Location WeightFamilies::locate(StringRef name, Operation *family) {
+  Location origin = family->getLoc();
+  // The tensors' name, with the layers, and the file behind it.
+  if (auto weights = dyn_cast<WeightsOp>(family)) {
+    Location file = cast<NameLoc>(origin).getChildLoc();
+    std::string tensors = weights.getSource().str() + layersText(getFamilyLayers(family));
+    origin = NameLoc::get(builder.getStringAttr(tensors), file);
+  }
+  return NameLoc::get(builder.getStringAttr(name), origin);
+}
+
+Location WeightFamilies::locate(StringRef name, StringRef pattern, RangeAttr layers) {
+  Location file = NameLoc::get(builder.getStringAttr(checkpoint.directory()));
+  Location origin = NameLoc::get(builder.getStringAttr(pattern + layersText(layers)), file);
+  return NameLoc::get(builder.getStringAttr(name), origin);
+}
+
 Value WeightFamilies::use(OpBuilder &at, StringRef symbol, Value layer) {
   Operation *family = families.lookup(symbol);
-  // Printed as the value's name; the tensor's name stays behind it.
   StringRef name = symbol.contains('.') ? symbol.rsplit('.').second : symbol;
-  Location location = NameLoc::get(at.getStringAttr("w." + name), family->getLoc());
-  return WeightOp::create(at, location, getFamilyType(family), symbol,
+  return WeightOp::create(at, locate(("w." + name).str(), family), getFamilyType(family), symbol,
                           getFamilyLayers(family) ? layer : Value());
 }
 
@@ -150,14 +221,17 @@ std::optional<Error> WeightFamilies::finish() {
   if (failure) {
     return failure;
   }
-  for (const ::dsv2::CheckpointTensor &tensor : checkpoint.tensors()) {
+  for (auto [tensor, taken] : llvm::zip(checkpoint.tensors(), used)) {
     // Old checkpoints store rope's frequencies, which follow from the config.
-    StringRef name = tensor.name();
-    if (!used.contains(name) && !name.ends_with(".rotary_emb.inv_freq")) {
-      return Error(ErrorKind::Mismatch, checkpoint.fileOf(tensor), ": tensor ",
-                   ::dsv2::quote(tensor.name()), " is no part of the model that ",
-                   checkpoint.configPath(), " describes");
+    if (!taken && !StringRef(tensor.name()).ends_with(".rotary_emb.inv_freq")) {
+      fail(ErrorKind::Mismatch, tensor,
+           "is no part of the model that " + checkpoint.configPath() + " describes");
+      return failure;
     }
+  }
+  if (quantization && !sawQuantized) {
+    return Error(ErrorKind::Mismatch, checkpoint.configPath(),
+                 ": field 'quantization_config' is there, but no tensor of the model is F8_E4M3");
   }
   return std::nullopt;
 }

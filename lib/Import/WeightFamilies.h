@@ -10,38 +10,55 @@
 
 #include "dialects/DSV2/IR/DSV2.h"
 #include "lib/Checkpoint/Checkpoint.h"
+#include "lib/Checkpoint/QuantizationConfig.h"
 
 #include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
 
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace mlir::dsv2 {
 
+/// How the tensors of a family may be stored.
+enum class Storage {
+  Float,       ///< F32 or BF16: norms, biases, gate, embedding, head
+  Single,      ///< F32 only: correction biases
+  Contraction, ///< F32 or BF16, or FP8 with a scale for each block
+};
+
 class WeightFamilies {
 public:
-  /// Declares at the builder's point; both must outlive this.
-  WeightFamilies(const ::dsv2::Checkpoint &checkpoint, OpBuilder &builder)
-      : checkpoint(checkpoint), builder(builder) {}
+  /// Declares at the builder's point; all must outlive this. `quantization`: what FP8 tensors mean.
+  WeightFamilies(const ::dsv2::Checkpoint &checkpoint,
+                 const std::optional<::dsv2::QuantizationConfig> &quantization, OpBuilder &builder);
 
   /// Declares `@symbol` for tensors called `pattern` ({l}, {e}: layer and expert), each of `shape`.
-  /// After a failure this and all further calls do nothing; see `failure`.
-  void add(StringRef symbol, StringRef pattern, ArrayRef<uint64_t> shape, RangeAttr layers = {},
-           RangeAttr experts = {});
-
-  /// The same for tensors that must be F32.
-  void addF32(StringRef symbol, StringRef pattern, ArrayRef<uint64_t> shape, RangeAttr layers);
-
-  /// Counts the tensors whose names begin with `prefix` as parts of the model that are left out;
-  /// how many there are.
-  int64_t leaveOut(StringRef prefix);
+  /// `field`: what in the config asks for them, where it is one field. After a failure this and all
+  /// further calls do nothing; see `finish`.
+  void add(StringRef symbol, StringRef pattern, ArrayRef<uint64_t> shape, Storage storage,
+           RangeAttr layers = {}, RangeAttr experts = {}, StringRef field = {});
 
   /// Declares `@symbol` as a slice of another family's value.
   void addSlice(StringRef symbol, StringRef source, ArrayRef<int64_t> offsets,
                 ArrayRef<int64_t> sizes);
 
+  /// Number of the checkpoint's tensors whose names begin with `prefix`.
+  int64_t countTensors(StringRef prefix) const;
+
+  /// Takes a tensor that the model does not use, but which must be what another is.
+  void addUnused(const std::string &name, ArrayRef<uint64_t> shape);
+
+  bool has(StringRef symbol) const { return families.contains(symbol); }
   /// The value of a declared family, for one layer where it has layers.
   Value use(OpBuilder &at, StringRef symbol, Value layer = {});
+
+  /// Where an op comes from that belongs to the tensors called `pattern` of these layers: printed
+  /// as the value `name`, with tensors, layers and file behind it.
+  Location locate(StringRef name, StringRef pattern, RangeAttr layers = {});
+  /// The same for an op that uses a declared family.
+  Location locate(StringRef name, Operation *family);
+  Operation *lookup(StringRef symbol) const { return families.lookup(symbol); }
 
   /// The first failure, or an error that names a tensor of the checkpoint that no family holds.
   std::optional<::dsv2::Error> finish();
@@ -49,13 +66,22 @@ public:
   bool failed() const { return failure.has_value(); }
 
 private:
-  /// Checks one tensor; gives its element type.
-  Type check(const std::string &name, ArrayRef<uint64_t> shape);
+  using Tensor = ::dsv2::CheckpointTensor;
+
+  /// The tensor, if it is there with that shape; a failure otherwise.
+  const Tensor *check(const std::string &name, ArrayRef<uint64_t> shape, StringRef field = {});
+  /// The element type of one tensor; null after a failure.
+  Type elementType(const Tensor &tensor, Storage storage);
+  /// Checks the scales of an FP8 tensor.
+  void checkScales(const Tensor &tensor, ArrayRef<uint64_t> shape);
+  void fail(::dsv2::ErrorKind kind, const Tensor &tensor, const std::string &rest);
 
   const ::dsv2::Checkpoint &checkpoint;
+  const std::optional<::dsv2::QuantizationConfig> &quantization;
   OpBuilder &builder;
   llvm::StringMap<Operation *> families;
-  llvm::StringSet<> used;
+  std::vector<bool> used; // by the tensor's place in the checkpoint's list
+  bool sawQuantized = false;
   std::optional<::dsv2::Error> failure;
 };
 

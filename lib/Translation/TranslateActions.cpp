@@ -34,7 +34,7 @@ static ::dsv2::Expected<std::string> importHuggingFace(TranslateRequest &request
   if (!module) {
     return module.takeError();
   }
-  return printModule(**module);
+  return printModule(**module, request.locations);
 }
 
 static ::dsv2::Expected<std::string> toArtifact(TranslateRequest &request) {
@@ -84,7 +84,7 @@ static ::dsv2::Expected<std::string> fromArtifact(TranslateRequest &request) {
   if (failed(verify(*module))) { // the two verifiers disagree: a bug of ours, but never wrong IR
     return ::dsv2::Error(::dsv2::ErrorKind::Internal, "");
   }
-  return printModule(*module);
+  return printModule(*module, request.locations);
 }
 
 static ::dsv2::Expected<std::string> describe(TranslateRequest &request) {

@@ -41,10 +41,10 @@ Expected<OwningOpRef<ModuleOp>> parseInput(TranslateRequest &request) {
   return module;
 }
 
-std::string printModule(ModuleOp module) {
+std::string printModule(ModuleOp module, bool locations) {
   std::string text;
   llvm::raw_string_ostream stream(text);
-  module.print(stream, OpPrintingFlags().printNameLocAsPrefix());
+  module.print(stream, OpPrintingFlags().printNameLocAsPrefix().enableDebugInfo(locations));
   stream << '\n';
   return text;
 }
@@ -61,6 +61,9 @@ static void printHelp(const std::vector<TranslateAction> &actions) {
       << "\n  -o FILE    write there instead of to standard output (unchanged after an error)\n"
          "  --cache-dir DIR  where --to-artifact records trust (default $XDG_CACHE_HOME/dsv2;\n"
          "             none: nowhere)\n"
+         "  --mlir-print-debuginfo  print IR with the tensor and layers that each op comes from, "
+         "so\n"
+         "             that messages of later passes name them\n"
          "  --help, --version\n\n"
          "example:\n  dsv2-translate --import-hf models/kjv-v2 | dsv2-opt --dsv2-compile \\\n"
          "    | dsv2-translate --to-artifact -o model.dsv2\n";
@@ -73,6 +76,7 @@ struct CommandLine {
   std::string input;
   std::string output = "-";
   bool json = false;
+  bool locations = false;
   std::string cacheDirectory = ::dsv2::defaultCacheDirectory();
 };
 
@@ -111,6 +115,8 @@ static Expected<CommandLine> parseCommandLine(ArrayRef<std::string> arguments,
       line.cacheDirectory = arguments[i];
     } else if (argument == "--json") {
       line.json = true;
+    } else if (argument == "--mlir-print-debuginfo") {
+      line.locations = true;
     } else if (argument.size() > 1 && argument[0] == '-') {
       return Error(ErrorKind::Usage, "unknown option ", ::dsv2::quote(argument), " (see --help)");
     } else if (haveInput) {
@@ -157,7 +163,7 @@ static std::optional<Error> runCommand(ArrayRef<std::string> arguments,
   DialectRegistry dialects;
   registerAllDialects(dialects);
   MLIRContext context(dialects, MLIRContext::Threading::DISABLED);
-  TranslateRequest request{context, line->input, line->json, line->cacheDirectory};
+  TranslateRequest request{context, line->input, line->json, line->cacheDirectory, line->locations};
   Expected<std::string> content = line->action->run(request);
   if (!content) {
     return content.takeError();

@@ -25,6 +25,7 @@ struct TranslateRequest {
   std::string input;          ///< directory or file; "-" is standard input
   bool json = false;          ///< --json was given
   std::string cacheDirectory; ///< --cache-dir, where trust is recorded
+  bool locations = false;     ///< --mlir-print-debuginfo: IR is printed with where its ops come from
 };
 
 struct TranslateAction {
@@ -43,8 +44,8 @@ std::vector<TranslateAction> allTranslateActions();
 /// error that comes back has an empty message, which `translateMain` does not print again.
 ::dsv2::Expected<OwningOpRef<ModuleOp>> parseInput(TranslateRequest &request);
 
-/// The text of a module, as the tools print it.
-std::string printModule(ModuleOp module);
+/// The text of a module, as the tools print it; with `loc(...)` behind each op if asked.
+std::string printModule(ModuleOp module, bool locations = false);
 
 /// The main of dsv2-translate: 0, or 1 after an `error: ` line.
 int translateMain(int argc, char **argv);

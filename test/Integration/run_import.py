@@ -2,47 +2,21 @@
 """Import at full size and of broken directories: V2's 236 billion parameters from headers alone; one error each."""
 import json
 import re
-import resource
 import subprocess
 import sys
-import time
 
-from suite import ROOT, Suite
+from suite import ROOT, Suite, seconds
 
 sys.path.insert(0, str(ROOT / "tools/dev"))
-import checkpoint_layout  # noqa: E402
+import make_headers  # noqa: E402
+import shipped_models  # noqa: E402
 
 
 def header_only(suite, layers):
     """A directory with V2's config of so many layers; shards that hold headers and a length, no data."""
     directory = suite.work / f"v2-{layers}"
-    if layers == checkpoint_layout.V2["num_hidden_layers"]:
-        subprocess.run([sys.executable, ROOT / "tools/dev/make_headers.py", "v2", directory], check=True,
-                       stdout=subprocess.DEVNULL)
-        return directory
-    directory.mkdir()
-    config = dict(checkpoint_layout.V2, num_hidden_layers=layers)
-    files = checkpoint_layout.shards(config, 8_600_000_000)
-    for file, group in files.items():
-        header, length = checkpoint_layout.header_bytes([(name, "BF16", shape) for name, shape in group], {})
-        with open(directory / file, "wb") as out:
-            out.write(header)
-            out.truncate(len(header) + length)
-    checkpoint_layout.write_json(directory / "model.safetensors.index.json", checkpoint_layout.index(files))
-    checkpoint_layout.write_json(directory / "config.json", config)
+    make_headers.write(directory, dict(shipped_models.config("v2"), num_hidden_layers=layers))
     return directory
-
-
-def seconds(function, tries):
-    """The best of some tries: wall time, or processor time where other work delayed us."""
-    best = float("inf")
-    for _ in range(tries):
-        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        function()
-        wall, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        best = min(best, wall, used)
-    return best
 
 
 def large(suite):

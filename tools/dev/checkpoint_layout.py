@@ -1,7 +1,10 @@
-"""What a DeepSeek-V2 checkpoint holds, with the standard library alone: configs, shapes, headers."""
+"""What a checkpoint holds, with the standard library alone: configs, headers, shards."""
 
 import json
+import math
 import struct
+
+import shipped_models
 
 WIDTHS = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4, "F8_E4M3": 1}
 
@@ -56,70 +59,13 @@ def shipped_config(**fields):
     return dict(sorted({**shared, **fields}.items()))
 
 
-V2 = shipped_config(
-    hidden_size=5120, intermediate_size=12288, moe_intermediate_size=1536, n_group=8,
-    n_routed_experts=160, num_attention_heads=128, num_hidden_layers=60, num_key_value_heads=128,
-    q_lora_rank=1536, routed_scaling_factor=16.0, topk_group=3, topk_method="group_limited_greedy",
-)
-V2_LITE = shipped_config(
-    hidden_size=2048, intermediate_size=10944, moe_intermediate_size=1408, n_group=1,
-    n_routed_experts=64, num_attention_heads=16, num_hidden_layers=27, num_key_value_heads=16,
-    q_lora_rank=None, routed_scaling_factor=1.0, topk_group=1, topk_method="greedy",
-)
-
-
 def tensors(config):
     """(name, shape) of every tensor, in the order of the layers."""
-    hidden, heads, vocab = config["hidden_size"], config["num_attention_heads"], config["vocab_size"]
-    nope, rope, value = config["qk_nope_head_dim"], config["qk_rope_head_dim"], config["v_head_dim"]
-    q_rank, kv_rank = config["q_lora_rank"], config["kv_lora_rank"]
-
-    def projection(name, shape, bias):
-        yield f"{name}.weight", shape
-        if bias:
-            yield f"{name}.bias", shape[:1]
-
-    def mlp(prefix, width, bias=False):
-        yield from projection(f"{prefix}.gate_proj", (width, hidden), bias)
-        yield from projection(f"{prefix}.up_proj", (width, hidden), bias)
-        yield from projection(f"{prefix}.down_proj", (hidden, width), bias)
-
-    attention_bias, mlp_bias = config.get("attention_bias"), config.get("mlp_bias")
-
-    yield "model.embed_tokens.weight", (vocab, hidden)
-    for layer in range(config["num_hidden_layers"]):
-        name = f"model.layers.{layer}"
-        attention = f"{name}.self_attn"
-        if q_rank is None:
-            yield f"{attention}.q_proj.weight", (heads * (nope + rope), hidden)
-        else:
-            yield from projection(f"{attention}.q_a_proj", (q_rank, hidden), attention_bias)
-            yield f"{attention}.q_a_layernorm.weight", (q_rank,)
-            yield f"{attention}.q_b_proj.weight", (heads * (nope + rope), q_rank)
-        yield from projection(f"{attention}.kv_a_proj_with_mqa", (kv_rank + rope, hidden), attention_bias)
-        yield f"{attention}.kv_a_layernorm.weight", (kv_rank,)
-        yield f"{attention}.kv_b_proj.weight", (heads * (nope + value), kv_rank)
-        yield from projection(f"{attention}.o_proj", (hidden, heads * value), attention_bias)
-        if layer < config["first_k_dense_replace"] or layer % config["moe_layer_freq"]:
-            yield from mlp(f"{name}.mlp", config["intermediate_size"], mlp_bias)
-        else:
-            width = config["moe_intermediate_size"]
-            yield f"{name}.mlp.gate.weight", (config["n_routed_experts"], hidden)
-            for expert in range(config["n_routed_experts"]):
-                yield from mlp(f"{name}.mlp.experts.{expert}", width)
-            yield from mlp(f"{name}.mlp.shared_experts", width * config["n_shared_experts"], mlp_bias)
-        yield f"{name}.input_layernorm.weight", (hidden,)
-        yield f"{name}.post_attention_layernorm.weight", (hidden,)
-    yield "model.norm.weight", (hidden,)
-    if not config["tie_word_embeddings"]:
-        yield "lm_head.weight", (vocab, hidden)
+    return shipped_models.shapes(config)
 
 
 def elements(shape):
-    count = 1
-    for extent in shape:
-        count *= extent
-    return count
+    return math.prod(shape)
 
 
 def shards(config, limit):

@@ -13,6 +13,7 @@ import os
 import numpy as np
 
 import checkpoint_layout
+import shipped_models
 import model_files
 
 POOL = 1 << 22
@@ -24,7 +25,7 @@ def main():
     parser.add_argument("--layers", type=int, default=2, help="the first is dense")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    config = {**checkpoint_layout.V2_LITE, "num_hidden_layers": arguments.layers}
+    config = {**shipped_models.config("v2-lite"), "num_hidden_layers": arguments.layers}
     files = checkpoint_layout.shards(config, 1 << 30)
     os.makedirs(arguments.out, exist_ok=True)
 

@@ -3,8 +3,9 @@
 
     python3 test/Import/broken/make_broken.py OUT
 
-Every directory is a good golden one with a single thing broken. OUT/expected.json maps each
-directory to strings that the one error line must contain: the file, the field, the value.
+Every directory is a good one with a single thing broken: a golden one, or one of tiny_models.py.
+OUT/expected.json maps each directory to strings that the one error line must contain: the file, the
+field, the value.
 """
 
 import json
@@ -12,6 +13,8 @@ import os
 import shutil
 import struct
 import sys
+
+import tiny_models
 
 GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "Golden")
 CASES = {}
@@ -306,9 +309,8 @@ def fewer_layers_than_tensors(d):
     set_config(d, num_hidden_layers=2)
 
 
-@case(["attention_bias"])
+@case(["model.layers.0.self_attn.q_a_proj.bias", "missing", "attention_bias"])
 def bias_without_tensors(d):
-    # Refused by name as long as biases are not supported, else for the missing tensors.
     set_config(d, attention_bias=True)
 
 
@@ -494,15 +496,34 @@ def index_without_a_map(d):
     write_json(d, {"metadata": {}}, "model.safetensors.index.json")
 
 
+def copy_golden(base, directory):
+    shutil.copytree(os.path.join(GOLDEN, base), directory, ignore=shutil.ignore_patterns("golden.*"))
+
+
+def make_bases(out):
+    """Writes every directory of which a copy is broken, whole; their names."""
+    bases = sorted({base for base, _, _ in CASES.values()})
+    for base in bases:
+        copy_golden(base, os.path.join(out, base))
+    for base in tiny_models.BASES:
+        tiny_models.TinyModel(base).write(os.path.join(out, base))
+    return bases + list(tiny_models.BASES)
+
+
 def make_all(out):
     """Writes every directory, and returns name to expected strings."""
     for name, (base, _, break_it) in CASES.items():
         directory = os.path.join(out, name)
-        shutil.copytree(
-            os.path.join(GOLDEN, base), directory, ignore=shutil.ignore_patterns("golden.*")
-        )
+        copy_golden(base, directory)
         break_it(directory)
-    expected = {name: strings for name, (_, strings, _) in CASES.items()}
+    for name, (base, _, break_it) in tiny_models.CASES.items():
+        model = tiny_models.TinyModel(base)
+        break_it(model)
+        model.write(os.path.join(out, name))
+    cases = {**CASES, **tiny_models.CASES}
+    if len(cases) != len(CASES) + len(tiny_models.CASES):
+        raise ValueError("two cases of one name")
+    expected = {name: strings for name, (_, strings, _) in cases.items()}
     write_json(out, expected, "expected.json")
     return expected
 

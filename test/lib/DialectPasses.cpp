@@ -65,8 +65,43 @@ struct TestLayerRanges : PassWrapper<TestLayerRanges, OperationPass<ModuleOp>> {
                         llvm::cl::init(false)};
 };
 
+/// Says what each op costs in a step of the given size.
+struct TestCost : PassWrapper<TestCost, OperationPass<ModuleOp>> {
+  MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(TestCost)
+
+  TestCost() = default;
+  TestCost(const TestCost &other) : PassWrapper(other) {}
+  StringRef getArgument() const override { return "test-cost"; }
+  StringRef getDescription() const override { return "say what each op costs"; }
+
+  void runOnOperation() override {
+    ir::StepShape shape;
+    shape.rows = rows;
+    shape.seen = seen;
+    shape.cached = cached;
+    shape.wanted = wanted;
+    getOperation().walk([&](ir::CostOpInterface op) {
+      ir::Cost cost = op.getCost(shape);
+      InFlightDiagnostic remark = op->emitRemark();
+      remark << op->getName().stripDialect() << ": " << cost.flops << " flops, reads [";
+      llvm::interleaveComma(cost.operandBytes, remark);
+      remark << "], writes [";
+      llvm::interleaveComma(cost.resultBytes, remark);
+      remark << "], in all " << cost.totalBytes();
+    });
+  }
+
+  Option<int64_t> rows{*this, "rows", llvm::cl::init(1)};
+  Option<int64_t> seen{*this, "seen", llvm::cl::init(1)};
+  Option<int64_t> cached{*this, "cached", llvm::cl::init(1)};
+  Option<int64_t> wanted{*this, "wanted", llvm::cl::init(1)};
+};
+
 } // namespace
 
-void registerDialectPasses() { PassRegistration<TestLayerRanges>(); }
+void registerDialectPasses() {
+  PassRegistration<TestLayerRanges>();
+  PassRegistration<TestCost>();
+}
 
 } // namespace dsv2

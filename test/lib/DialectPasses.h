@@ -4,7 +4,7 @@
 
 namespace dsv2 {
 
-/// Registers `--test-layer-ranges`.
+/// Registers `--test-layer-ranges` and `--test-cost`.
 void registerDialectPasses();
 
 } // namespace dsv2

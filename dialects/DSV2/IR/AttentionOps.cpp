@@ -116,5 +116,23 @@ LogicalResult MergeAttentionOp::inferReturnTypes(MLIRContext *context,
   return success();
 }
 
+LogicalResult MergeAttentionOp::fold(FoldAdaptor, SmallVectorImpl<OpFoldResult> &results) {
+  // One part is the whole. Its result is 0 where its lse is -inf, as a merge makes it, only if an
+  // attention made both.
+  if (getParts().size() != 1) {
+    return failure();
+  }
+  Operation *part = getParts().front().getDefiningOp();
+  if (!isa_and_nonnull<AttentionOp, LatentAttentionOp, MergeAttentionOp>(part) ||
+      getLses().front().getDefiningOp() != part) {
+    return failure();
+  }
+  results.push_back(getParts().front());
+  if (getReturningLse()) {
+    results.push_back(getLses().front());
+  }
+  return success();
+}
+
 } // namespace dsv2
 } // namespace mlir

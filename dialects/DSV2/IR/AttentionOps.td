@@ -114,6 +114,7 @@ def DSV2_MergeAttentionOp : DSV2_StepOp<"merge_attention", [AttrSizedOperandSegm
     `(` $parts `)` `,` `(` $lses `)` (`returning` `lse` $returning_lse^)? attr-dict
     `:` custom<PartTypes>(ref($parts), ref($lses), type($parts), type($lses))
   }];
+  let hasFolder = 1;
 }
 
 #endif // DSV2_ATTENTION_OPS_TD

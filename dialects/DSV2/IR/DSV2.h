@@ -7,6 +7,8 @@
 #ifndef DIALECTS_DSV2_IR_DSV2_H
 #define DIALECTS_DSV2_IR_DSV2_H
 
+#include "dialects/DSV2/IR/Cost.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinAttributes.h"
@@ -73,6 +75,7 @@ public:
 #include "dialects/DSV2/IR/DSV2Dialect.h.inc"
 #include "dialects/DSV2/IR/DSV2Enums.h.inc"
 
+#include "dialects/DSV2/IR/CostInterface.h.inc"
 #include "dialects/DSV2/IR/DSV2AttrInterfaces.h.inc"
 
 #define GET_ATTRDEF_CLASSES

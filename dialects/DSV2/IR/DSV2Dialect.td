@@ -10,6 +10,7 @@
 include "mlir/IR/OpBase.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/OpAsmInterface.td"
+include "dialects/DSV2/IR/CostInterface.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
@@ -18,9 +19,11 @@ def DSV2_Dialect : Dialect {
   let cppNamespace = "::mlir::dsv2";
   let summary = "what a DeepSeek-V2 model computes";
   let description = [{
-    Tensors and value semantics, no target. A value whose leading dimension is `?` has one row for
-    each token of the step (or of the cache). Weights are symbols: a family names one tensor of
-    each layer of a range, and its bytes never enter the IR.
+    Tensors and value semantics, no target: no op has a memory effect (all are `Pure`; `layers` has
+    those of its body). What is written, the cache, is a value that one op consumes and makes anew.
+    A value whose leading dimension is `?` has one row for each token of the step (or of the
+    cache). Weights are symbols: a family names one tensor of each layer of a range, and its bytes
+    never enter the IR.
 
     A module that holds a model carries `dsv2.stage`, the stage of the pipeline
     that it has reached, and `dsv2.model`, the facts about the model that no op carries
@@ -96,6 +99,7 @@ class DSV2_Op<string mnemonic, list<Trait> traits = []> : Op<DSV2_Dialect, mnemo
 
 // An op of the step function whose result types follow from its operands.
 class DSV2_StepOp<string mnemonic, list<Trait> traits = []>
-    : DSV2_Op<mnemonic, !listconcat(traits, [Pure, DSV2_LinearCache, InferTypeOpAdaptor])>;
+    : DSV2_Op<mnemonic, !listconcat(traits, [Pure, DSV2_LinearCache, InferTypeOpAdaptor,
+                                          DeclareOpInterfaceMethods<DSV2_CostOpInterface>])>;
 
 #endif // DSV2_DIALECT_TD

@@ -47,6 +47,22 @@ LogicalResult MergeHeadsOp::inferReturnTypes(MLIRContext *, std::optional<Locati
   return success();
 }
 
+LogicalResult SplitHeadsOp::fold(FoldAdaptor, SmallVectorImpl<OpFoldResult> &results) {
+  // Heads that were only just merged stand as they were.
+  auto merge = getX().getDefiningOp<MergeHeadsOp>();
+  if (!merge || getParts().getTypes() != TypeRange(merge.getX().getType())) {
+    return failure();
+  }
+  results.push_back(merge.getX());
+  return success();
+}
+
+OpFoldResult MergeHeadsOp::fold(FoldAdaptor) {
+  // Only of one part: several lie side by side in a row, a merge would put them apart.
+  auto split = getX().getDefiningOp<SplitHeadsOp>();
+  return split && split.getParts().size() == 1 ? split.getX() : Value();
+}
+
 //===----------------------------------------------------------------------===//
 // Compression and rope
 //===----------------------------------------------------------------------===//
@@ -87,6 +103,11 @@ LogicalResult RopeOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
   types.push_back(type.clone(Float32Type::get(type.getContext())));
   return check.equal("the width of x", type.getShape().back(), adaptor.getRope().getWidth(),
                      "the width that rope rotates");
+}
+
+OpFoldResult RopeOp::fold(FoldAdaptor) {
+  // Nothing rotates in a model without rope.
+  return getRope().getWidth() == 0 && getX().getType() == getType() ? getX() : Value();
 }
 
 } // namespace dsv2

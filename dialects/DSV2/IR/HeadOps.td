@@ -26,6 +26,7 @@ def DSV2_SplitHeadsOp : DSV2_StepOp<"split_heads"> {
   let assemblyFormat = [{
     $x `heads` $heads `widths` custom<Integers>($widths) attr-dict `:` type($x)
   }];
+  let hasFolder = 1;
 }
 
 def DSV2_MergeHeadsOp : DSV2_StepOp<"merge_heads"> {
@@ -33,6 +34,7 @@ def DSV2_MergeHeadsOp : DSV2_StepOp<"merge_heads"> {
   let arguments = (ins DSV2_Rows3:$x);
   let results = (outs DSV2_Rows2:$result);
   let assemblyFormat = "$x attr-dict `:` type($x)";
+  let hasFolder = 1;
 }
 
 def DSV2_MLACompressOp : DSV2_StepOp<"mla_compress"> {
@@ -73,6 +75,7 @@ def DSV2_RopeOp : DSV2_StepOp<"rope"> {
   let arguments = (ins DSV2_RowsAny:$x, DSV2_Batch:$batch, DSV2_RopeAttr:$rope);
   let results = (outs DSV2_RowsAny:$result);
   let assemblyFormat = "$x `of` $batch `by` custom<Rope>($rope) attr-dict `:` type($x)";
+  let hasFolder = 1;
 }
 
 #endif // DSV2_HEAD_OPS_TD

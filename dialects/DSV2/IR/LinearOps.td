@@ -72,7 +72,7 @@ def DSV2_AddOp : DSV2_StepOp<"add", [Commutative, SameTypeOperands]> {
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs)";
 }
 
-def DSV2_CastOp : DSV2_Op<"cast", [Pure]> {
+def DSV2_CastOp : DSV2_Op<"cast", [Pure, DeclareOpInterfaceMethods<DSV2_CostOpInterface>]> {
   let summary = "an explicit rounding (or widening) to another float type";
   let description = [{
     To nearest even. On rows in a step function, on weights in a `prepare`.

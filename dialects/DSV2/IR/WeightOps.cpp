@@ -298,5 +298,22 @@ LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
   return success();
 }
 
+OpFoldResult TransposeOp::fold(FoldAdaptor) {
+  ArrayRef<int64_t> permutation = getPermutation();
+  if (llvm::equal(permutation, llvm::seq<int64_t>(0, permutation.size()))) {
+    return getSource();
+  }
+  auto inner = getSource().getDefiningOp<TransposeOp>();
+  if (!inner) {
+    return {};
+  }
+  // Two in a row are one: dimension i is dimension inner[outer[i]] of the first source.
+  auto joined =
+      llvm::map_to_vector(permutation, [&](int64_t i) { return inner.getPermutation()[i]; });
+  setPermutation(joined);
+  setOperand(inner.getSource());
+  return getResult();
+}
+
 } // namespace dsv2
 } // namespace mlir

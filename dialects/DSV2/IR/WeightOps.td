@@ -125,6 +125,7 @@ def DSV2_TransposeOp : DSV2_Op<"transpose", [Pure, InferTypeOpAdaptor]> {
   let arguments = (ins DSV2_WeightFloat:$source, DenseI64ArrayAttr:$permutation);
   let results = (outs DSV2_WeightFloat:$result);
   let assemblyFormat = "$source custom<Integers>($permutation) attr-dict `:` type($source)";
+  let hasFolder = 1;
 }
 
 #endif // DSV2_WEIGHT_OPS_TD

@@ -80,6 +80,28 @@ def FuseExpertsPass : Pass<"dsv2-fuse-experts", "::mlir::ModuleOp"> {
   ];
 }
 
+def FoldAddsPass : Pass<"dsv2-fold-adds", "::mlir::ModuleOp"> {
+  let summary = "Let a projection add what is added to its result";
+  let description = [{
+    A `linear` whose only reader is an `add` takes the other operand as its own `add`. The sum is the same
+    number in every bit: a projection adds to its accumulator last, in f32. Of two projections that are
+    added, the later one takes the other's result.
+
+    Pre: any dsv2 module. Post: no `add` reads a `linear` that has no other reader and no `add` of its own.
+
+    ```mlir
+    %p = dsv2.linear %h, %w : tensor<?x16xf32>, tensor<8x16xf32>
+    %y = dsv2.add %x, %p : tensor<?x8xf32>
+    // becomes
+    %y = dsv2.linear %h, %w add %x : tensor<?x16xf32>, tensor<8x16xf32>, tensor<?x8xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::dsv2::DSV2Dialect"];
+  let statistics = [
+    Statistic<"numFolded", "num-folded", "Sums that became part of a projection">,
+  ];
+}
+
 def SetComputeTypePass : Pass<"dsv2-set-compute-type", "::mlir::ModuleOp"> {
   let summary = "Write the roundings of a compute type into the step";
   let description = [{

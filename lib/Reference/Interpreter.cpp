@@ -258,7 +258,9 @@ FailureOr<TensorRef> Interpreter::weightValue(mlir::Operation &user, llvm::Strin
 }
 
 /// The dtype of a checkpoint tensor of that element type.
-static DType dtypeOf(mlir::Type element) { return element.isBF16() ? DType::BF16 : DType::F32; }
+static DType dtypeOf(mlir::Type element) {
+  return element.isBF16() ? DType::BF16 : element.isF16() ? DType::F16 : DType::F32;
+}
 
 FailureOr<TensorRef> Interpreter::loadFamily(mlir::Operation *family, int64_t layer) {
   if (auto prepare = mlir::dyn_cast<ir::PrepareOp>(family)) {
@@ -273,9 +275,15 @@ FailureOr<TensorRef> Interpreter::loadFamily(mlir::Operation *family, int64_t la
   }
   auto weights = mlir::cast<ir::WeightsOp>(family);
   mlir::RankedTensorType type = weights.getTensorType();
-  DType dtype = dtypeOf(type.getElementType());
+  auto scaled = mlir::dyn_cast<ir::ScaledType>(type.getElementType());
   auto load = [&](int64_t expert) {
-    return provider.load(weights.getTensorName(layer, expert), type.getShape().vec(), dtype);
+    std::string name = weights.getTensorName(layer, expert);
+    if (!scaled) {
+      return provider.load(name, type.getShape().vec(), dtypeOf(type.getElementType()));
+    }
+    ScaledSource source{storedType(scaled.getStored()), scaleBlocks(scaled),
+                        weights.getScalesName(layer, expert), dtypeOf(scaled.getScale())};
+    return provider.loadScaled(name, type.getShape().vec(), source);
   };
   ir::RangeAttr experts = weights.getExpertsAttr();
   if (!experts) {

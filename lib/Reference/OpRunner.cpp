@@ -5,11 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "lib/Reference/OpRunner.h"
 
-#include "dialects/DSV2/IR/Forms.h"
-
-#include "lib/Reference/Ops/Attention.h"
 #include "lib/Reference/Ops/Experts.h"
-#include "lib/Reference/Ops/Linear.h"
 #include "lib/Reference/Ops/Rope.h"
 #include "lib/Reference/Ops/Routing.h"
 #include "lib/Reference/Ops/Shape.h"
@@ -39,7 +35,41 @@ Rounding OpRunner::rounding(mlir::Type type) const {
   if (!interpreter.options.round) {
     return Rounding::None;
   }
-  return type.isBF16() ? Rounding::BF16 : Rounding::F32;
+  return type.isBF16() ? Rounding::BF16 : type.isF16() ? Rounding::F16 : Rounding::F32;
+}
+
+StoredType storedType(mlir::Type type) {
+  return type.isInteger(8)   ? StoredType::I8
+         : type.isInteger(4) ? StoredType::I4
+                             : StoredType::F8E4M3FN;
+}
+
+ScaleBlocks scaleBlocks(ir::ScaledType type) { return {type.getBlock()[0], type.getBlock()[1]}; }
+
+const ActivationRounding *OpRunner::rounding(std::optional<ir::ActivationAttr> stated) {
+  if (!interpreter.options.round || !stated) {
+    return nullptr;
+  }
+  activation = {storedType(stated->getStored()), stated->getGroup(),
+                stated->getScale() == ir::ScaleRule::ue8m0};
+  return &activation;
+}
+
+template <typename AttentionOp> AttentionSpec OpRunner::attentionSpec(AttentionOp attend) const {
+  AttentionSpec spec{attend.getScale().getValue(), rounding(attend.getInner()), {}};
+  if (ir::ContextAttr context = attend.getPartAttr()) {
+    spec.context.begin = context.getBegin();
+    spec.context.end = context.getEnd().value_or(spec.context.end);
+  }
+  return spec;
+}
+
+std::vector<const Tensor *> OpRunner::tensors(mlir::ValueRange of) const {
+  std::vector<const Tensor *> result;
+  for (mlir::Value value : of) {
+    result.push_back(&tensor(value));
+  }
+  return result;
 }
 
 LogicalResult OpRunner::set(unsigned result, InterpreterValue value) {
@@ -55,17 +85,24 @@ LogicalResult OpRunner::set(std::vector<Tensor> results) {
   return success();
 }
 
-LogicalResult OpRunner::run() {
-  // Optional parts of ops whose meaning has no implementation here yet.
-  if (failed(ir::refuseForms(&op, "the interpreter", {ir::Form::LayerArithmetic}))) {
-    return failure();
+LogicalResult OpRunner::set(AttentionResult result) {
+  (void)set(std::move(result.values));
+  if (op.getNumResults() == 1) {
+    return success();
   }
-  if (mlir::isa<ir::RMSNormOp, ir::LinearOp, ir::HeadLinearOp, ir::AddOp, ir::CastOp, ir::EmbedOp,
-                ir::SelectRowsOp, ir::SplitHeadsOp, ir::MergeHeadsOp>(op)) {
+  return set(1, std::make_shared<const Tensor>(std::move(result.logSumExp)));
+}
+
+LogicalResult OpRunner::run() {
+  if (mlir::isa<ir::RMSNormOp, ir::LinearOp, ir::HeadLinearOp, ir::AddOp, ir::CastOp,
+                ir::DequantizeOp, ir::QuantizeOp, ir::EmbedOp, ir::SelectRowsOp, ir::SplitHeadsOp,
+                ir::MergeHeadsOp, ir::MLACompressOp, ir::RopeOp>(op)) {
     return runRows();
   }
-  if (mlir::isa<ir::MLACompressOp, ir::RopeOp, ir::CacheAppendOp, ir::DecompressOp, ir::AttentionOp,
-                ir::LatentAttentionOp>(op)) {
+  if (mlir::isa<ir::CacheAppendOp, ir::CacheReadOp, ir::DecompressOp>(op)) {
+    return runCache();
+  }
+  if (mlir::isa<ir::AttentionOp, ir::LatentAttentionOp, ir::MergeAttentionOp>(op)) {
     return runAttention();
   }
   if (mlir::isa<ir::GateOp, ir::MLPOp, ir::SharedExpertsOp, ir::RoutedExpertsOp,
@@ -76,38 +113,6 @@ LogicalResult OpRunner::run() {
     return runWeight(weight);
   }
   return runShape();
-}
-
-/// Ops whose rows do not see each other.
-LogicalResult OpRunner::runRows() {
-  return llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
-      .Case([&](ir::EmbedOp embedOp) {
-        return set(embed(ids(embedOp.getTokens()), tensor(embedOp.getWeight())));
-      })
-      .Case([&](ir::RMSNormOp norm) {
-        return set(rmsNorm(tensor(norm.getX()), tensor(norm.getWeight()),
-                           norm.getEps().convertToDouble()));
-      })
-      .Case([&](ir::LinearOp linearOp) {
-        return set(linear(tensor(linearOp.getX()), tensor(linearOp.getWeight())));
-      })
-      .Case([&](ir::HeadLinearOp headOp) {
-        return set(headLinear(tensor(headOp.getX()), tensor(headOp.getWeight())));
-      })
-      .Case(
-          [&](ir::AddOp addOp) { return set(add(tensor(addOp.getLhs()), tensor(addOp.getRhs()))); })
-      .Case([&](ir::CastOp castOp) {
-        Tensor result = tensor(castOp.getX());
-        roundInPlace(result.values, rounding(castOp.getType().getElementType()));
-        return set(std::move(result));
-      })
-      .Case([&](ir::SplitHeadsOp split) {
-        return set(splitHeads(tensor(split.getX()), int64_t(split.getHeads()), split.getWidths()));
-      })
-      .Case([&](ir::MergeHeadsOp merge) { return set(mergeHeads(tensor(merge.getX()))); })
-      .Case([&](ir::SelectRowsOp select) {
-        return set(selectRows(tensor(select.getX()), step(select.getBatch()).wanted));
-      });
 }
 
 static RopeSpec ropeSpec(ir::RopeAttr rope) {
@@ -121,52 +126,119 @@ static RopeSpec ropeSpec(ir::RopeAttr rope) {
   return spec;
 }
 
-LogicalResult OpRunner::runAttention() {
+/// Ops whose rows do not see each other, and the roundings of weights.
+LogicalResult OpRunner::runRows() {
   return llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
+      .Case([&](ir::EmbedOp embedOp) {
+        return set(embed(ids(embedOp.getTokens()), tensor(embedOp.getWeight())));
+      })
+      .Case([&](ir::RMSNormOp norm) {
+        return set(rmsNorm(tensor(norm.getX()), tensor(norm.getWeight()),
+                           norm.getEps().convertToDouble()));
+      })
+      .Case([&](ir::LinearOp linearOp) {
+        LinearSpec spec{optional(linearOp.getBias()), optional(linearOp.getAdd()),
+                        rounding(linearOp.getActivation())};
+        return set(linear(tensor(linearOp.getX()), tensor(linearOp.getWeight()), spec));
+      })
+      .Case([&](ir::HeadLinearOp headOp) {
+        return set(headLinear(tensor(headOp.getX()), tensor(headOp.getWeight())));
+      })
+      .Case(
+          [&](ir::AddOp addOp) { return set(add(tensor(addOp.getLhs()), tensor(addOp.getRhs()))); })
+      .Case([&](ir::CastOp castOp) {
+        Tensor result = tensor(castOp.getX());
+        roundInPlace(result.values, rounding(castOp.getType().getElementType()));
+        return set(std::move(result));
+      })
+      .Case([&](ir::DequantizeOp dequantize) {
+        // The tensor of a quantized weight holds stored * scale already.
+        Tensor result = tensor(dequantize.getWeight());
+        roundInPlace(result.values, rounding(dequantize.getType().getElementType()));
+        return set(std::move(result));
+      })
+      .Case([&](ir::QuantizeOp quantizeOp) {
+        auto type = mlir::cast<ir::ScaledType>(quantizeOp.getType().getElementType());
+        if (!interpreter.options.round) {
+          return set(0, value(quantizeOp.getWeight()));
+        }
+        return set(quantize(tensor(quantizeOp.getWeight()), storedType(type.getStored()),
+                            scaleBlocks(type), rounding(type.getScale())));
+      })
       .Case([&](ir::MLACompressOp compress) {
+        LinearSpec spec{optional(compress.getBias()), nullptr, rounding(compress.getActivation())};
         return set(mlaCompress(tensor(compress.getX()), tensor(compress.getKvA()),
-                               tensor(compress.getNorm()), compress.getEps().convertToDouble()));
+                               tensor(compress.getNorm()), compress.getEps().convertToDouble(),
+                               spec));
       })
       .Case([&](ir::RopeOp ropeOp) {
         return set(
             rope(tensor(ropeOp.getX()), ropeSpec(ropeOp.getRope()), step(ropeOp.getBatch())));
       })
+      .Case([&](ir::SplitHeadsOp split) {
+        return set(splitHeads(tensor(split.getX()), int64_t(split.getHeads()), split.getWidths()));
+      })
+      .Case([&](ir::MergeHeadsOp merge) { return set(mergeHeads(tensor(merge.getX()))); })
+      .Case([&](ir::SelectRowsOp select) {
+        return set(selectRows(tensor(select.getX()), step(select.getBatch()).wanted));
+      });
+}
+
+/// Ops that touch the cache itself.
+LogicalResult OpRunner::runCache() {
+  return llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
       .Case([&](ir::CacheAppendOp append) {
         Cache &into = cache(append.getCache());
-        std::vector<const Tensor *> parts;
-        for (mlir::Value part : append.getParts()) {
+        for (auto [i, part] : llvm::enumerate(append.getParts())) {
           // What is stored counts as results: the cache itself cannot be compared.
-          interpreter.observe(&op, unsigned(parts.size()), interpreter.currentLayer, value(part));
-          parts.push_back(&tensor(part));
+          interpreter.observe(&op, unsigned(i), interpreter.currentLayer, value(part));
         }
-        into.append(index(append.getLayer()), parts, step(append.getBatch()));
+        into.append(index(append.getLayer()), tensors(append.getParts()), step(append.getBatch()));
         return set(0, &into);
+      })
+      .Case([&](ir::CacheReadOp read) {
+        return set(cacheRead(cache(read.getCache()), index(read.getLayer()),
+                             int64_t(read.getHeads()), step(read.getBatch())));
       })
       .Case([&](ir::DecompressOp decompressOp) {
         return set(decompress(cache(decompressOp.getCache()), index(decompressOp.getLayer()),
                               tensor(decompressOp.getKvB()), int64_t(decompressOp.getHeads()),
                               decompressOp.getWidths()[0], step(decompressOp.getBatch())));
-      })
+      });
+}
+
+LogicalResult OpRunner::runAttention() {
+  return llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
       .Case([&](ir::AttentionOp attend) {
-        AttentionSpec spec{attend.getScale().getValue(), rounding(attend.getInner())};
-        return set(attention(tensor(attend.getQNope()), &tensor(attend.getQRope()),
-                             tensor(attend.getKNope()), &tensor(attend.getKRope()),
-                             tensor(attend.getV()), spec, step(attend.getBatch()))
-                       .values);
+        return set(attention(tensor(attend.getQNope()), optional(attend.getQRope()),
+                             tensor(attend.getKNope()), optional(attend.getKRope()),
+                             tensor(attend.getV()), attentionSpec(attend),
+                             step(attend.getBatch())));
       })
       .Case([&](ir::LatentAttentionOp attend) {
-        AttentionSpec spec{attend.getScale().getValue(), rounding(attend.getInner())};
         return set(latentAttention(tensor(attend.getQLatent()), tensor(attend.getQRope()),
-                                   cache(attend.getCache()), index(attend.getLayer()), spec,
-                                   step(attend.getBatch()))
-                       .values);
+                                   cache(attend.getCache()), index(attend.getLayer()),
+                                   attentionSpec(attend), step(attend.getBatch())));
+      })
+      .Case([&](ir::MergeAttentionOp merge) {
+        return set(mergeAttention(tensors(merge.getParts()), tensors(merge.getLses())));
       });
 }
 
 LogicalResult OpRunner::runExperts() {
+  auto specOf = [&](auto expertsOp) {
+    MlpSpec spec;
+    spec.inner = rounding(expertsOp.getInner());
+    spec.activation = rounding(expertsOp.getActivation());
+    return spec;
+  };
   auto runMlp = [&](auto mlpOp) {
+    MlpSpec spec = specOf(mlpOp);
+    spec.biasGate = optional(mlpOp.getBiasGate());
+    spec.biasUp = optional(mlpOp.getBiasUp());
+    spec.biasDown = optional(mlpOp.getBiasDown());
     return set(mlp(tensor(mlpOp.getX()), tensor(mlpOp.getGate()), tensor(mlpOp.getUp()),
-                   tensor(mlpOp.getDown()), {rounding(mlpOp.getInner())}));
+                   tensor(mlpOp.getDown()), spec));
   };
   return llvm::TypeSwitch<mlir::Operation *, LogicalResult>(&op)
       .Case([&](ir::GateOp gateOp) { return runGate(gateOp); })
@@ -175,14 +247,13 @@ LogicalResult OpRunner::runExperts() {
       .Case([&](ir::RoutedExpertsOp routed) {
         return set(routedExperts(tensor(routed.getX()), tensor(routed.getWeights()),
                                  ids(routed.getIds()), tensor(routed.getGate()),
-                                 tensor(routed.getUp()), tensor(routed.getDown()),
-                                 {rounding(routed.getInner())}));
+                                 tensor(routed.getUp()), tensor(routed.getDown()), specOf(routed)));
       })
       .Case([&](ir::FusedExpertsOp fused) {
         return set(fusedExperts(tensor(fused.getX()), tensor(fused.getWeights()),
                                 ids(fused.getIds()), tensor(fused.getGateUp()),
                                 tensor(fused.getDown()), int64_t(fused.getShared()),
-                                {rounding(fused.getInner())}));
+                                specOf(fused)));
       });
 }
 
@@ -242,11 +313,7 @@ LogicalResult OpRunner::runShape() {
       })
       .Case([&](mlir::tensor::ExtractSliceOp slice) { return runSlice(slice); })
       .Case([&](mlir::tensor::ConcatOp concat) {
-        std::vector<const Tensor *> parts;
-        for (mlir::Value input : concat.getInputs()) {
-          parts.push_back(&tensor(input));
-        }
-        return set(concatenate(parts, int64_t(concat.getDim())));
+        return set(concatenate(tensors(concat.getInputs()), int64_t(concat.getDim())));
       })
       .Case([&](mlir::tensor::ExpandShapeOp expand) { return reshaped(expand.getType()); })
       .Case([&](mlir::tensor::CollapseShapeOp collapse) { return reshaped(collapse.getType()); })

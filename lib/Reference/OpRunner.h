@@ -9,7 +9,8 @@
 
 #include "dialects/DSV2/IR/DSV2.h"
 #include "lib/Reference/Interpreter.h"
-#include "lib/Reference/Ops/Rounding.h"
+#include "lib/Reference/Ops/Attention.h"
+#include "lib/Reference/Ops/Linear.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -25,6 +26,7 @@ public:
 
 private:
   mlir::LogicalResult runRows();
+  mlir::LogicalResult runCache();
   mlir::LogicalResult runAttention();
   mlir::LogicalResult runExperts();
   mlir::LogicalResult runGate(mlir::dsv2::GateOp gate);
@@ -34,6 +36,9 @@ private:
 
   const InterpreterValue &value(mlir::Value of) const;
   const Tensor &tensor(mlir::Value of) const { return **std::get_if<TensorRef>(&value(of)); }
+  /// Null for an operand that is not there.
+  const Tensor *optional(mlir::Value of) const { return of ? &tensor(of) : nullptr; }
+  std::vector<const Tensor *> tensors(mlir::ValueRange of) const;
   const IntTensor &ids(mlir::Value of) const { return **std::get_if<IntTensorRef>(&value(of)); }
   int64_t index(mlir::Value of) const { return *std::get_if<int64_t>(&value(of)); }
   const Step &step(mlir::Value of) const { return **std::get_if<const Step *>(&value(of)); }
@@ -45,16 +50,29 @@ private:
     return type ? rounding(*type) : Rounding::None;
   }
 
+  /// The rounding of activations that the op states, null without, or without
+  /// `--round`. Lives as long as the runner.
+  const ActivationRounding *rounding(std::optional<mlir::dsv2::ActivationAttr> activation);
+  /// What forms of attention state alike.
+  template <typename AttentionOp> AttentionSpec attentionSpec(AttentionOp attend) const;
+
   mlir::LogicalResult set(unsigned result, InterpreterValue value);
   mlir::LogicalResult set(Tensor result) {
     return set(0, std::make_shared<const Tensor>(std::move(result)));
   }
   mlir::LogicalResult set(std::vector<Tensor> results);
+  /// The values, and the log-sum-exp where the op has a result for it.
+  mlir::LogicalResult set(AttentionResult result);
 
   Interpreter &interpreter;
   mlir::Operation &op;
   Interpreter::Frame &frame;
+  ActivationRounding activation;
 };
+
+/// The stored type of a `!dsv2.scaled` or an activation.
+StoredType storedType(mlir::Type type);
+ScaleBlocks scaleBlocks(mlir::dsv2::ScaledType type);
 
 } // namespace dsv2
 

@@ -60,6 +60,15 @@ constexpr std::string_view ropeKeys[] = {
     "type",
 };
 
+/// attention_factor says what cosine and sine are multiplied by; the other keys imply it.
+void refuseAttentionFactor(FieldReader &rope, double implied) {
+  if (rope.has("attention_factor") &&
+      std::fabs(rope.number("attention_factor", 0, 1e6) - implied) > 1e-9 * implied) {
+    rope.fail(ErrorKind::Unsupported, "attention_factor", "is not supported unless ", implied,
+              ", which the other keys imply, found ", rope.value("attention_factor")->describe());
+  }
+}
+
 /// One of the two spellings: the object's own keys, theta excepted.
 std::optional<YarnConfig> readScaling(FieldReader &rope, const Json &object) {
   std::string type = rope.stringOr("rope_type", rope.has("type") ? rope.string("type") : "");
@@ -80,10 +89,6 @@ std::optional<YarnConfig> readScaling(FieldReader &rope, const Json &object) {
       }
     }
   }
-  if (rope.has("attention_factor")) {
-    rope.fail(ErrorKind::Unsupported, "attention_factor", "is not supported, found ",
-              rope.value("attention_factor")->describe());
-  }
   if (!rope.booleanOr("truncate", true)) {
     rope.fail(ErrorKind::Unsupported, "truncate", "is not supported unless true, found false");
   }
@@ -92,6 +97,7 @@ std::optional<YarnConfig> readScaling(FieldReader &rope, const Json &object) {
               rope.value("partial_rotary_factor")->describe());
   }
   if (type == "default") {
+    refuseAttentionFactor(rope, 1);
     return std::nullopt;
   }
   if (type.empty()) {
@@ -109,6 +115,10 @@ std::optional<YarnConfig> readScaling(FieldReader &rope, const Json &object) {
   if (!rope.failed() && yarn.betaFast < yarn.betaSlow) {
     rope.fail(ErrorKind::InvalidFile, "beta_fast", "is ", yarn.betaFast, ", below beta_slow ",
               yarn.betaSlow);
+  }
+  if (!rope.failed()) {
+    auto temperature = [&](double mscale) { return 0.1 * mscale * std::log(yarn.factor) + 1; };
+    refuseAttentionFactor(rope, temperature(yarn.mscale) / temperature(yarn.mscaleAllDim));
   }
   return yarn;
 }

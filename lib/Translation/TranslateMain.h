@@ -25,7 +25,7 @@ struct TranslateRequest {
   std::string input;          ///< directory or file; "-" is standard input
   bool json = false;          ///< --json was given
   std::string cacheDirectory; ///< --cache-dir, where trust is recorded
-  bool locations = false;     ///< --mlir-print-debuginfo: IR is printed with where its ops come from
+  bool locations = false; ///< --mlir-print-debuginfo: IR is printed with where its ops come from
 };
 
 struct TranslateAction {

@@ -71,6 +71,15 @@ TEST(DeepseekV2Config, BothSpellingsMustAgree) {
             "config.json: field 'rope_scaling' contradicts rope_parameters");
 }
 
+TEST(DeepseekV2Config, AnAttentionFactorMayRepeatWhatTheOthersImply) {
+  std::string_view yarn = R"("rope_parameters":{"rope_theta":10000.0,"rope_type":"yarn","factor":40,
+      "beta_fast":32,"beta_slow":1,"mscale":0.707,"mscale_all_dim":0.707,
+      "original_max_position_embeddings":4096,"attention_factor":)";
+  EXPECT_TRUE(read(change({"rope_parameters"}, concat(yarn, "1.0}"))));
+  EXPECT_TRUE(read(change({"rope_parameters"}, concat(yarn, "null}"))));
+  EXPECT_FALSE(read(change({"rope_parameters"}, concat(yarn, "1.26}"))));
+}
+
 TEST(DeepseekV2Config, NullHasItsMeaning) {
   Expected<DeepseekV2Config> config = read(
       change({"q_lora_rank", "n_shared_experts", "rope_parameters", "attention_bias", "topk_method",
@@ -201,7 +210,9 @@ const Refusal refusals[] = {
     {"RopeTwoTypes", "rope_parameters", ROPE(YARN R"(,"type":"linear")"),
      "rope_parameters.type' is 'linear', but rope_type is 'yarn'"},
     {"RopeAttentionFactor", "rope_parameters", ROPE(YARN R"(,"attention_factor":1.5)"),
-     "rope_parameters.attention_factor' is not supported, found 1.5"},
+     "rope_parameters.attention_factor' is not supported unless 1, which the other keys imply, "
+     "found "
+     "1.5"},
     {"RopeTruncate", "rope_parameters", ROPE(YARN R"(,"truncate":false)"),
      "rope_parameters.truncate' is not supported"},
     {"RopePartial", "rope_parameters", ROPE(YARN R"(,"partial_rotary_factor":0.5)"),

@@ -39,13 +39,32 @@ BASES = {
 }
 
 
+# Copies in which the experts of a layer are two stacked tensors, as transformers 5 may store them.
+STACKED = {"tiny-mixtral-stacked": "tiny-mixtral", "tiny-v3-stacked": "tiny-v3"}
+
+
 class TinyModel:
     """A config, and tensors by name: [dtype, shape]."""
 
     def __init__(self, base, fields=()):
-        shipped, changes = BASES[base]
+        shipped, changes = BASES[STACKED.get(base, base)]
         self.config = copy.deepcopy({**shipped_models.config(shipped), **changes, **dict(fields)})
         self.tensors = {name: [dtype, list(shape)] for name, dtype, shape in shipped_models.tensors(self.config)}
+
+        if base in STACKED:
+            self.stack()
+
+    def stack(self):
+        apart = [name for name in self.tensors if ".experts." in name and "shared_experts" not in name]
+        for name in apart:
+            dtype, shape = self.tensors.pop(name)
+            block = name.split(".experts.")[0].replace("block_sparse_moe", "mlp")
+            count = self.config.get("n_routed_experts") or self.config["num_local_experts"]
+            if name.endswith((".gate_proj.weight", ".w1.weight")):
+                self.tensors[f"{block}.experts.gate_up_proj"] = [dtype, [count, 2 * shape[0], shape[1]]]
+            elif name.endswith((".down_proj.weight", ".w2.weight")):
+                self.tensors[f"{block}.experts.down_proj"] = [dtype, [count, *shape]]
+        self.tensors = {name.replace("block_sparse_moe", "mlp"): entry for name, entry in self.tensors.items()}
 
     def write(self, directory):
         os.makedirs(directory, exist_ok=True)
@@ -226,6 +245,11 @@ def mixtral_one_expert_a_token(model):
     model.config["num_experts_per_tok"] = 1
 
 
+@case("tiny-mixtral-stacked", "model.layers.2.mlp.experts.down_proj", "[8, 96, 64]", "[8, 64, 96]")
+def mixtral_stacked_down_of_another_shape(model):
+    model.tensors["model.layers.2.mlp.experts.down_proj"][1] = [8, 96, 64]
+
+
 @case("tiny-mixtral", "model.layers.0.block_sparse_moe.experts.0.w3.weight", "[64, 96]", "[96, 64]")
 def mixtral_up_for_down(model):
     model.tensors["model.layers.0.block_sparse_moe.experts.0.w3.weight"][1] = [64, 96]
@@ -334,6 +358,11 @@ def fp8_config_of_a_bf16_checkpoint(model):
                      for name, (dtype, shape) in model.tensors.items() if not name.endswith("_scale_inv")}
 
 
+@case("tiny-v3-stacked", "mlp.experts.gate_up_proj", "F8_E4M3", "F32 or BF16")
+def fp8_experts_in_one_tensor(model):
+    pass
+
+
 @case("tiny-v3", "lm_head.weight_scale_inv", "no part of the model")
 def fp8_scale_of_a_bf16_tensor(model):
     model.tensors["lm_head.weight_scale_inv"] = ["F32", [8, 2]]
@@ -374,7 +403,7 @@ def drafts_of_two_layers(model):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3 or sys.argv[1] not in BASES:
+    if len(sys.argv) < 3 or sys.argv[1] not in {**BASES, **STACKED}:
         sys.exit(__doc__)
     FIELDS = [argument.split("=", 1) for argument in sys.argv[3:]]
     TinyModel(sys.argv[1], [(name, json.loads(value)) for name, value in FIELDS]).write(sys.argv[2])

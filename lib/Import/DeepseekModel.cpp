@@ -40,7 +40,6 @@ protected:
 
 private:
   Value buildQuery(const LayerGroup &group, Value layer, Value h);
-  RopeAttr ropeAttr();
   AttentionScaleAttr scaleAttr();
 
   const DeepseekConfig &config;
@@ -53,17 +52,6 @@ private:
 //===----------------------------------------------------------------------===//
 // Attributes
 //===----------------------------------------------------------------------===//
-
-RopeAttr DeepseekBuilder::ropeAttr() {
-  YarnAttr yarn;
-  if (config.rope.yarn) {
-    const ::dsv2::YarnConfig &from = *config.rope.yarn;
-    yarn = YarnAttr::get(&context, from.factor, from.originalMaxPositionEmbeddings, from.betaFast,
-                         from.betaSlow, from.mscale, from.mscaleAllDim);
-  }
-  RopeLayout layout = config.ropeHalves ? RopeLayout::halves : RopeLayout::adjacent_pairs;
-  return RopeAttr::get(&context, config.qkRopeHeadDim, config.rope.theta, layout, yarn);
-}
 
 AttentionScaleAttr DeepseekBuilder::scaleAttr() {
   double factor = config.rope.yarn ? config.rope.yarn->factor : 1.0;
@@ -119,7 +107,8 @@ Value DeepseekBuilder::buildAttention(const LayerGroup &group, LayerNumber layer
   Value kvBias = bias(group, "kv_a", layer.weights);
   auto compressed = MLACompressOp::create(builder, locate(group, "kv", "kv_a"), h, kvA, kvNorm,
                                           kvBias, real(kLowRankEps), ActivationAttr());
-  RopeAttr rope = ropeAttr();
+  RopeAttr rope = ropeAttr(config.qkRopeHeadDim,
+                           config.ropeHalves ? RopeLayout::halves : RopeLayout::adjacent_pairs);
   Value qRope = RopeOp::create(builder, at("q_rope"), split.getParts()[1], values.batch, rope);
   Value kRope = RopeOp::create(builder, at("k_rope"), compressed.getKRope(), values.batch, rope);
   values.cache = CacheAppendOp::create(builder, at("cache"), values.cache, layer.cache,

@@ -31,22 +31,11 @@ protected:
 private:
   /// A projection, split into heads.
   Value buildHeads(const LayerGroup &group, StringRef name, Value layer, Value h, uint64_t heads);
-  RopeAttr ropeAttr();
 
   const GroupedQueryConfig &config;
 };
 
 } // namespace
-
-RopeAttr GroupedQueryBuilder::ropeAttr() {
-  YarnAttr yarn;
-  if (config.rope.yarn) {
-    const ::dsv2::YarnConfig &from = *config.rope.yarn;
-    yarn = YarnAttr::get(&context, from.factor, from.originalMaxPositionEmbeddings, from.betaFast,
-                         from.betaSlow, from.mscale, from.mscaleAllDim);
-  }
-  return RopeAttr::get(&context, config.headDim, config.rope.theta, RopeLayout::halves, yarn);
-}
 
 void GroupedQueryBuilder::declareAttention(const LayerGroup &group) {
   uint64_t hidden = config.hiddenSize;
@@ -78,7 +67,7 @@ Value GroupedQueryBuilder::buildAttention(const LayerGroup &group, LayerNumber l
   Value q = buildHeads(group, "q", layer.weights, h, config.numHeads);
   Value k = buildHeads(group, "k", layer.weights, h, config.numKeyValueHeads);
   Value v = linear(group, "v", layer.weights, h);
-  RopeAttr rope = ropeAttr();
+  RopeAttr rope = ropeAttr(config.headDim, RopeLayout::halves);
   q = RopeOp::create(builder, at("q_rope"), q, values.batch, rope);
   k = RopeOp::create(builder, at("k_rope"), k, values.batch, rope);
   Value keys = MergeHeadsOp::create(builder, at("k_rows"), k);

@@ -33,6 +33,16 @@ CacheType ModelBuilder::cacheType(int64_t layers) {
   return CacheType::get(&context, layers, cacheWidths(), builder.getF32Type());
 }
 
+RopeAttr ModelBuilder::ropeAttr(uint64_t width, RopeLayout layout) {
+  YarnAttr yarn;
+  if (model.rope.yarn) {
+    const ::dsv2::YarnConfig &from = *model.rope.yarn;
+    yarn = YarnAttr::get(&context, from.factor, from.originalMaxPositionEmbeddings, from.betaFast,
+                         from.betaSlow, from.mscale, from.mscaleAllDim);
+  }
+  return RopeAttr::get(&context, width, model.rope.theta, layout, yarn);
+}
+
 DictionaryAttr ModelBuilder::modelFacts() {
   SmallVector<NamedAttribute> facts{
       builder.getNamedAttr("name", builder.getStringAttr(checkpoint.modelType())),

@@ -94,6 +94,8 @@ protected:
   Block *startFunction(StringRef name, FunctionType type, ArrayRef<StringRef> arguments);
   RankedTensorType rowsType(uint64_t width);
   CacheType cacheType(int64_t layers);
+  /// The config's rope for a width.
+  RopeAttr ropeAttr(uint64_t width, RopeLayout layout);
   FloatAttr real(double value) { return builder.getF64FloatAttr(value); }
 
   MLIRContext &context;

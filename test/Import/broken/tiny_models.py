@@ -39,22 +39,31 @@ BASES = {
 }
 
 
-# Copies in which the experts of a layer are two stacked tensors, as transformers 5 may store them.
-STACKED = {"tiny-mixtral-stacked": "tiny-mixtral", "tiny-v3-stacked": "tiny-v3"}
+# Name to (base, what becomes of its tensors, by the method's name).
+VARIANTS = {
+    "tiny-mixtral-stacked": ("tiny-mixtral", "stack"),
+    "tiny-v3-stacked": ("tiny-v3", "stack"),
+    "tiny-llama-tied-copy": ("tiny-llama-tied", "copy_head"),
+}
 
 
 class TinyModel:
     """A config, and tensors by name: [dtype, shape]."""
 
     def __init__(self, base, fields=()):
-        shipped, changes = BASES[STACKED.get(base, base)]
+        shipped, changes = BASES[VARIANTS[base][0] if base in VARIANTS else base]
         self.config = copy.deepcopy({**shipped_models.config(shipped), **changes, **dict(fields)})
         self.tensors = {name: [dtype, list(shape)] for name, dtype, shape in shipped_models.tensors(self.config)}
 
-        if base in STACKED:
-            self.stack()
+        if base in VARIANTS:
+            getattr(self, VARIANTS[base][1])()
+
+    def copy_head(self):
+        """Tied embeddings with a copy under the head's name, as some checkpoints have it."""
+        self.tensors["lm_head.weight"] = self.tensors["model.embed_tokens.weight"]
 
     def stack(self):
+        """The experts of a layer as two tensors, as transformers 5 may store them."""
         apart = [name for name in self.tensors if ".experts." in name and "shared_experts" not in name]
         for name in apart:
             dtype, shape = self.tensors.pop(name)
@@ -403,7 +412,7 @@ def drafts_of_two_layers(model):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3 or sys.argv[1] not in {**BASES, **STACKED}:
+    if len(sys.argv) < 3 or sys.argv[1] not in {**BASES, **VARIANTS}:
         sys.exit(__doc__)
     FIELDS = [argument.split("=", 1) for argument in sys.argv[3:]]
     TinyModel(sys.argv[1], [(name, json.loads(value)) for name, value in FIELDS]).write(sys.argv[2])

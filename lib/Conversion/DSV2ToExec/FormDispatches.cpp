@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------------------------------===//
 
+#include "lib/Conversion/DSV2ToExec/KernelCoverage.h"
 #include "lib/Conversion/DSV2ToExec/Passes.h"
 #include "lib/Conversion/DSV2ToExec/StepLowering.h"
 
@@ -93,6 +94,13 @@ struct FormDispatchesPass : public mlir::dsv2::impl::FormDispatchesPassBase<Form
     if (variants.empty()) {
       module.emitError("expected a variant (dsv2-create-variants)");
       return signalPassFailure();
+    }
+    if (failed(checkKernelCoverage(step))) {
+      return signalPassFailure();
+    }
+    if (auto block = module.lookupSymbol<func::FuncOp>("mtp")) {
+      block.emitRemark("the block of multi-token prediction, @mtp, is left out: it is not "
+                       "compiled yet");
     }
     ModelFacts facts = collectFacts(step);
     RoutedLayers routed;

@@ -43,7 +43,7 @@ LogicalResult StepLowering::lowerCompress(MLACompressOp op) {
   kv.layout.element = f32;
   kv.layout.width = kv.layout.stride = latent + rope;
   kv.buffer = program.addBuffer("kv", f32, rowsOf(x->rows) * kv.layout.stride);
-  if (failed(emitMatmul(op, *x, op.getKvA(), kv, nullptr))) {
+  if (failed(emitMatmul(op, *x, op.getKvA(), kv, {op.getBias(), std::nullopt}))) {
     return failure();
   }
   Place key = kv;
@@ -92,6 +92,7 @@ LogicalResult StepLowering::lowerRope(RopeOp op) {
 }
 
 LogicalResult StepLowering::lowerCacheAppend(CacheAppendOp op) {
+  // Two parts, as checkKernelCoverage() made sure.
   FailureOr<Place> latent = place(op.getParts()[0]), key = place(op.getParts()[1]);
   auto type = cast<CacheType>(op.getCache().getType());
   FailureOr<Slot> rows = cacheSlot(type, op.getLayer());

@@ -47,7 +47,7 @@ LogicalResult StepLowering::lowerGate(GateOp op) {
     return at;
   };
   Place logits = table(f32, experts, "gate_logits");
-  if (failed(emitMatmul(op, *x, op.getWeight(), logits, nullptr))) {
+  if (failed(emitMatmul(op, *x, op.getWeight(), logits))) {
     return failure();
   }
   Place weights = table(f32, slots, "gate_weights"), ids = table(i32, slots, "gate_ids");
@@ -96,14 +96,13 @@ LogicalResult StepLowering::lowerGate(GateOp op) {
   return success();
 }
 
-LogicalResult StepLowering::lowerMLP(Operation *op, Value x, Value gate, Value up, Value down,
-                                     Value result, AddOp residual) {
+template <typename Op> LogicalResult StepLowering::lowerMLP(Op op, AddOp residual) {
   Type f32 = Float32Type::get(program.context());
-  FailureOr<Place> source = place(x);
+  FailureOr<Place> source = place(op.getX());
   if (failed(source)) {
     return failure();
   }
-  int64_t width = cast<RankedTensorType>(gate.getType()).getDimSize(0);
+  int64_t width = cast<RankedTensorType>(op.getGate().getType()).getDimSize(0);
   auto rows = [&](Type element, StringRef hint) {
     Place at;
     at.rows = source->rows;
@@ -115,8 +114,8 @@ LogicalResult StepLowering::lowerMLP(Operation *op, Value x, Value gate, Value u
     return at;
   };
   Place gated = rows(f32, "gated"), raised = rows(f32, "raised");
-  if (failed(emitMatmul(op, *source, gate, gated, nullptr)) ||
-      failed(emitMatmul(op, *source, up, raised, nullptr))) {
+  if (failed(emitMatmul(op, *source, op.getGate(), gated, {op.getBiasGate(), std::nullopt})) ||
+      failed(emitMatmul(op, *source, op.getUp(), raised, {op.getBiasUp(), std::nullopt}))) {
     return failure();
   }
   // The product is an operand of the last contraction, in its type.
@@ -129,8 +128,12 @@ LogicalResult StepLowering::lowerMLP(Operation *op, Value x, Value gate, Value u
       out, product.layout);
   dispatchRows(op, kernel, "swiglu", {out}, source->rows,
                {slotOf(gated), slotOf(raised), slotOf(product)});
-  return emitProjection(op, product, down, result, residual, "mlp");
+  Value added = residual ? otherOperand(residual, op.getResult()) : Value();
+  return emitProjection(op, product, op.getDown(), op.getBiasDown(), added,
+                        residual ? residual.getResult() : op.getResult(), "mlp");
 }
+template LogicalResult StepLowering::lowerMLP(MLPOp op, AddOp residual);
+template LogicalResult StepLowering::lowerMLP(SharedExpertsOp op, AddOp residual);
 
 LogicalResult StepLowering::lowerExperts(FusedExpertsOp op, AddOp residual) {
   Builder b(program.context());

@@ -112,9 +112,7 @@ LogicalResult StepLowering::lowerAdd(AddOp op) {
     }
     return TypeSwitch<Operation *, LogicalResult>(def)
         .Case<LinearOp>([&](LinearOp o) { return lowerLinear(o, op); })
-        .Case<MLPOp, SharedExpertsOp>([&](auto o) {
-          return lowerMLP(o, o.getX(), o.getGate(), o.getUp(), o.getDown(), o.getResult(), op);
-        })
+        .Case<MLPOp, SharedExpertsOp>([&](auto o) { return lowerMLP(o, op); })
         .Case<FusedExpertsOp>([&](FusedExpertsOp o) { return lowerExperts(o, op); })
         .Default([](Operation *o) { return o->emitError("cannot be fused with an add"); });
   }
@@ -168,32 +166,31 @@ LogicalResult StepLowering::lowerMergeHeads(MergeHeadsOp op) {
   return success();
 }
 
-LogicalResult StepLowering::emitProjection(Operation *op, const Place &x, Value weight, Value value,
-                                           AddOp residual, StringRef hint) {
-  Value result = residual ? residual.getResult() : value;
-  std::optional<Place> added;
-  if (residual) {
-    FailureOr<Place> other =
-        place(residual.getLhs() == value ? residual.getRhs() : residual.getLhs());
+LogicalResult StepLowering::emitProjection(Operation *op, const Place &x, Value weight, Value bias,
+                                           Value added, Value value, StringRef hint) {
+  Addends addends{bias, std::nullopt};
+  if (added) {
+    FailureOr<Place> other = place(added);
     if (failed(other)) {
       return failure();
     }
-    added = *other;
+    addends.residual = *other;
   }
-  Place out = allocate(result, wantedForms(result).front(), hint, x.rows);
-  if (failed(emitMatmul(op, x, weight, out, added ? &*added : nullptr))) {
+  Place out = allocate(value, wantedForms(value).front(), hint, x.rows);
+  if (failed(emitMatmul(op, x, weight, out, addends))) {
     return failure();
   }
-  finishForms(op, result, out, hint);
+  finishForms(op, value, out, hint);
   return success();
 }
 
 LogicalResult StepLowering::emitMatmul(Operation *op, const Place &x, Value weight,
-                                       const Place &out, const Place *residual) {
+                                       const Place &out, const Addends &addends) {
   Builder b(program.context());
   auto type = cast<RankedTensorType>(weight.getType());
   bool perHead = type.getRank() == 3;
   const RowLayout &from = x.layout, &to = out.layout;
+  const std::optional<Place> &residual = addends.residual;
   if (residual && (residual->layout.stride != to.stride || residual->layout.offset != 0 ||
                    !residual->layout.element.isF32())) {
     return op->emitError("the residual must lie like the result");
@@ -215,9 +212,17 @@ LogicalResult StepLowering::emitMatmul(Operation *op, const Place &x, Value weig
       b.getNamedAttr("a_batch_stride", number(perHead ? from.headStride : 0)),
       b.getNamedAttr("out_row_stride", number(to.stride)),
       b.getNamedAttr("out_batch_stride", number(perHead ? to.headStride : 0)),
-      b.getNamedAttr("add", b.getBoolAttr(residual != nullptr)),
+      b.getNamedAttr("bias", b.getBoolAttr(bool(addends.bias))),
+      b.getNamedAttr("add", b.getBoolAttr(residual.has_value())),
   });
   SmallVector<Slot> slots = {firstElement(x), *packed};
+  if (addends.bias) {
+    FailureOr<Slot> bias = weightSlot(addends.bias, b.getF32Type(), {});
+    if (failed(bias)) {
+      return failure();
+    }
+    slots.push_back(*bias);
+  }
   if (residual) {
     slots.push_back(firstElement(*residual));
   }
@@ -232,12 +237,17 @@ LogicalResult StepLowering::emitMatmul(Operation *op, const Place &x, Value weig
 
 LogicalResult StepLowering::lowerLinear(LinearOp op, AddOp residual) {
   FailureOr<Place> x = place(op.getX());
-  return failed(x) ? failure()
-                   : emitProjection(op, *x, op.getWeight(), op.getResult(), residual, "linear");
+  if (failed(x)) {
+    return failure();
+  }
+  Value added = residual ? otherOperand(residual, op.getResult()) : op.getAdd();
+  return emitProjection(op, *x, op.getWeight(), op.getBias(), added,
+                        residual ? residual.getResult() : op.getResult(), "linear");
 }
 
 LogicalResult StepLowering::lowerHeadLinear(HeadLinearOp op) {
   FailureOr<Place> x = place(op.getX());
   return failed(x) ? failure()
-                   : emitProjection(op, *x, op.getWeight(), op.getResult(), nullptr, "head_linear");
+                   : emitProjection(op, *x, op.getWeight(), nullptr, nullptr, op.getResult(),
+                                    "head_linear");
 }

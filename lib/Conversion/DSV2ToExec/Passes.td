@@ -17,6 +17,10 @@ def FormDispatchesPass : Pass<"dsv2-form-dispatches", "::mlir::ModuleOp"> {
     packs them in. Each variant gets an entry for steps of few rows, whose attention splits the context over
     the workers, and one for any number of rows; both compute the same bits.
 
+    An op without a kernel (attention of grouped queries, parts of attention, rounded activations, a quantized
+    weight that nothing widened) is an error at that op. The block of multi-token prediction, `@mtp`, is left
+    out with a remark.
+
     Pre: the model stage is done and `dsv2-create-variants` added the variants.
     Post: the step function and the weight families are gone; arena buffers have no live intervals yet.
 

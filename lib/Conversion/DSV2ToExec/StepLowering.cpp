@@ -8,8 +8,8 @@
 //===----------------------------------------------------------------------------------------------===//
 
 #include "lib/Conversion/DSV2ToExec/StepLowering.h"
-#include "dialects/DSV2/IR/Forms.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -35,10 +35,6 @@ LogicalResult StepLowering::run(func::FuncOp step) {
 }
 
 LogicalResult StepLowering::lower(Operation &op) {
-  // Optional parts of ops that have no kernel yet; a lowering that learns one names it here.
-  if (failed(refuseForms(&op, "the lowering to kernels", {Form::LayerArithmetic}))) {
-    return failure();
-  }
   AddOp residual = fusingAdd(&op);
   if (residual) {
     return success(); // lowered where the add stands: its other operand may come later
@@ -47,7 +43,8 @@ LogicalResult StepLowering::lower(Operation &op) {
       // On demand: see place().
       .Case<WeightOp, RMSNormOp, RopeOp, CastOp, SplitHeadsOp, MergeHeadsOp, MLACompressOp,
             SelectRowsOp>([](auto) { return success(); })
-      .Case<YieldOp>([](auto) { return success(); }) // by lowerLayers
+      .Case<YieldOp>([](auto) { return success(); })                          // by lowerLayers
+      .Case<arith::ConstantOp, arith::AddIOp>([](auto) { return success(); }) // see atLayer()
       .Case<EmbedOp>([&](EmbedOp o) { return lowerEmbed(o); })
       .Case<LayersOp>([&](LayersOp o) { return lowerLayers(o); })
       .Case<func::ReturnOp>([&](func::ReturnOp o) { return lowerReturn(o); })
@@ -57,18 +54,9 @@ LogicalResult StepLowering::lower(Operation &op) {
       .Case<CacheAppendOp>([&](CacheAppendOp o) { return lowerCacheAppend(o); })
       .Case<LatentAttentionOp>([&](LatentAttentionOp o) { return lowerLatentAttention(o); })
       .Case<GateOp>([&](GateOp o) { return lowerGate(o); })
-      .Case<MLPOp, SharedExpertsOp>([&](auto o) {
-        return lowerMLP(o, o.getX(), o.getGate(), o.getUp(), o.getDown(), o.getResult(), nullptr);
-      })
+      .Case<MLPOp, SharedExpertsOp>([&](auto o) { return lowerMLP(o, nullptr); })
       .Case<FusedExpertsOp>([&](FusedExpertsOp o) { return lowerExperts(o, nullptr); })
-      .Default([&](Operation *o) {
-        InFlightDiagnostic error = o->emitOpError("has no kernel yet");
-        if (isa<DecompressOp, AttentionOp>(o)) {
-          error
-              << ": only the reassociated form of attention can be compiled (absorb=reassociated)";
-        }
-        return LogicalResult(error);
-      });
+      .Default([](Operation *o) { return o->emitOpError("has no kernel yet"); });
 }
 
 LogicalResult StepLowering::materialize(Value value) {
@@ -226,8 +214,9 @@ AddOp StepLowering::fusingAdd(Operation *op) const {
   if (!isa<LinearOp, MLPOp, SharedExpertsOp, FusedExpertsOp>(op) || !op->getResult(0).hasOneUse()) {
     return nullptr;
   }
+  auto linear = dyn_cast<LinearOp>(op);
   auto add = dyn_cast<AddOp>(*op->getResult(0).user_begin());
-  if (!add || add->getBlock() != op->getBlock()) {
+  if ((linear && linear.getAdd()) || !add || add->getBlock() != op->getBlock()) {
     return nullptr;
   }
   // Of two candidates the later one takes the other's result as its residual.

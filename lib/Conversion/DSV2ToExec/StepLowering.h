@@ -100,12 +100,22 @@ private:
   LogicalResult lowerHeadLinear(HeadLinearOp op);
   LogicalResult lowerSplitHeads(SplitHeadsOp op);
   LogicalResult lowerMergeHeads(MergeHeadsOp op);
+  /// What a contraction adds to its sums: a bias [N], then a residual that lies like the result.
+  struct Addends {
+    Value bias;
+    std::optional<Place> residual;
+  };
   /// One contraction: x [rows, batch, K] times the packed weight.
   LogicalResult emitMatmul(Operation *op, const Place &x, Value weight, const Place &out,
-                           const Place *residual);
-  /// A contraction whose result is `value`, in every form that readers want.
-  LogicalResult emitProjection(Operation *op, const Place &x, Value weight, Value value,
-                               AddOp residual, StringRef hint);
+                           const Addends &addends = {});
+  /// A contraction whose result is `value`, in every form that readers want. `added` is a value to
+  /// add, or null.
+  LogicalResult emitProjection(Operation *op, const Place &x, Value weight, Value bias, Value added,
+                               Value value, StringRef hint);
+  /// The value that `residual` adds to `value`.
+  static Value otherOperand(AddOp residual, Value value) {
+    return residual.getLhs() == value ? residual.getRhs() : residual.getLhs();
+  }
 
   // --- attention (LowerAttention.cpp)
   LogicalResult lowerCompress(MLACompressOp op);
@@ -117,8 +127,7 @@ private:
 
   // --- experts (LowerExperts.cpp)
   LogicalResult lowerGate(GateOp op);
-  LogicalResult lowerMLP(Operation *op, Value x, Value gate, Value up, Value down, Value result,
-                         AddOp residual);
+  template <typename Op> LogicalResult lowerMLP(Op op, AddOp residual);
   LogicalResult lowerExperts(FusedExpertsOp op, AddOp residual);
 
   ProgramBuilder &program;

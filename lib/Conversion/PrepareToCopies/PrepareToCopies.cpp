@@ -26,28 +26,10 @@ public:
 
   FailureOr<PieceTensor> evaluateSymbol(Operation *symbol) {
     if (auto family = dyn_cast<WeightsOp>(symbol)) {
-      auto type = family.getTensorType();
-      if (!isa<FloatType>(type.getElementType())) {
-        return family.emitOpError() << "of " << type.getElementType() << " cannot be prepared yet";
+      if (isa<ScaledType>(family.getTensorType().getElementType())) {
+        return family.emitOpError("holds scaled weights: only dsv2.dequantize can prepare them");
       }
-      ::dsv2::WeightSource source;
-      source.name = family.getSource().str();
-      source.type =
-          type.getElementType().isF32() ? ::dsv2::ElementType::F32 : ::dsv2::ElementType::BF16;
-      source.shape = type.getShape().vec();
-      unsigned number = 0;
-      while (number < sources.size() && sources[number].name != source.name) {
-        ++number;
-      }
-      if (number == sources.size()) {
-        sources.push_back(std::move(source));
-      }
-      RangeAttr experts = family.getExpertsAttr();
-      if (experts && experts.getStep() != 1) {
-        return family.emitOpError("experts with a step other than 1 cannot be prepared");
-      }
-      return PieceTensor::whole(number, type.getShape(), experts ? experts.size() : 0,
-                                experts ? experts.getBegin() : 0);
+      return evaluateFamily(family);
     }
     auto prepare = dyn_cast<PrepareOp>(symbol);
     if (!prepare) {
@@ -57,6 +39,55 @@ public:
   }
 
 private:
+  /// All of a family, its numbers already widened where they are scaled.
+  FailureOr<PieceTensor> evaluateFamily(WeightsOp family) {
+    FailureOr<::dsv2::WeightSource> source = sourceOf(family);
+    if (failed(source)) {
+      return failure();
+    }
+    unsigned number = 0;
+    while (number < sources.size() && sources[number].name != source->name) {
+      ++number;
+    }
+    if (number == sources.size()) {
+      sources.push_back(std::move(*source));
+    }
+    RangeAttr experts = family.getExpertsAttr();
+    if (experts && experts.getStep() != 1) {
+      return family.emitOpError("experts with a step other than 1 cannot be prepared");
+    }
+    return PieceTensor::whole(number, family.getTensorType().getShape(),
+                              experts ? experts.size() : 0, experts ? experts.getBegin() : 0);
+  }
+
+  static FailureOr<::dsv2::WeightSource> sourceOf(WeightsOp family) {
+    auto type = family.getTensorType();
+    ::dsv2::WeightSource source;
+    source.name = family.getSource().str();
+    source.shape = type.getShape().vec();
+    auto scaled = dyn_cast<ScaledType>(type.getElementType());
+    if (!scaled) {
+      source.type =
+          type.getElementType().isF32() ? ::dsv2::ElementType::F32 : ::dsv2::ElementType::BF16;
+      return source;
+    }
+    if (!isa<Float8E4M3FNType>(scaled.getStored()) || !scaled.getScale().isF32() ||
+        type.getRank() != 2) {
+      return family.emitOpError() << "has type " << type
+                                  << ", expected a matrix of f8E4M3FN with scales in f32 to be "
+                                     "prepared";
+    }
+    source.type = ::dsv2::ElementType::F8E4M3;
+    source.scales = family.getScales()->str();
+    auto block = [&](unsigned dim) {
+      int64_t size = scaled.getBlock()[dim], all = type.getDimSize(dim);
+      return size == 0 ? all : std::min(size, all);
+    };
+    source.blockRows = block(0);
+    source.blockColumns = block(1);
+    return source;
+  }
+
   FailureOr<PieceTensor> evaluate(Value value) {
     Operation *op = value.getDefiningOp();
     if (!op) {
@@ -69,6 +100,16 @@ private:
             return o.emitOpError() << "names an unknown family " << o.getFamilyAttr();
           }
           return evaluateSymbol(symbol);
+        })
+        .Case<DequantizeOp>([&](DequantizeOp o) -> FailureOr<PieceTensor> {
+          auto read = o.getWeight().getDefiningOp<WeightOp>();
+          auto family =
+              read ? dyn_cast_or_null<WeightsOp>(symbols.lookup(read.getFamily())) : WeightsOp();
+          if (!family) {
+            return o.emitOpError("must widen a family of the checkpoint as it is");
+          }
+          rounded |= !getElementTypeOrSelf(o.getResult().getType()).isF32();
+          return evaluateFamily(family);
         })
         .Case<tensor::ExtractSliceOp>([&](tensor::ExtractSliceOp o) -> FailureOr<PieceTensor> {
           FailureOr<PieceTensor> x = evaluate(o.getSource());
@@ -206,9 +247,9 @@ FailureOr<::dsv2::Weight> mlir::dsv2::reduceWeight(Operation *symbol, SymbolTabl
   // result would have rounded values that the copies do not.
   Type written = getFamilyType(symbol).getElementType();
   for (const ::dsv2::WeightSource &source : reducer.sources) {
-    if (source.type == ::dsv2::ElementType::F32 && written.isBF16() &&
+    if (source.type != ::dsv2::ElementType::BF16 && written.isBF16() &&
         element == ::dsv2::ElementType::F32) {
-      return symbol->emitError("rounds f32 weights to bf16, but f32 is asked for");
+      return symbol->emitError("rounds its weights to bf16, but f32 is asked for");
     }
   }
   if (layout.panel > 0) {

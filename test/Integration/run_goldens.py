@@ -3,8 +3,11 @@
 
 In f32 by the f32 rule; in bf16 by the bf16 rule with the oracle's routing. Tiers that this processor lacks are
 skipped; the emulated form of the richest runs everywhere. Pages of the batch lie in shuffled order, NaN where nothing is cached.
+What cannot be compiled must be refused by the op's name: attention of grouped queries, and the block of multi-token
+prediction where it is asked for.
 """
 import itertools
+import json
 import sys
 
 from suite import GOLDENS, Suite, check_golden, ids, missing_flags
@@ -61,6 +64,37 @@ class GoldenRuns:
         return True, ""
 
 
+def model_type(directory):
+    return json.loads((directory / "config.json").read_text())["model_type"]
+
+
+def has_kernels(directory):
+    """Whether attention goes over a latent cache: others have no kernels yet."""
+    return model_type(directory) in ("deepseek_v2", "deepseek_v3")
+
+
+def refuse_golden(suite, directory):
+    suite.test(f"{directory.name}: attention of grouped queries is refused by the op's name", lambda: suite.refuses(
+        "'dsv2.cache_read' op has no kernel yet: grouped-query attention cannot be compiled", "dsv2-opt",
+        suite.module(directory), "--dsv2-compile=targets=x86-64-v3")())
+
+
+def run_prediction(suite, directory):
+    """A model with the block of multi-token prediction compiles without it, and no flag brings it back in silence."""
+    def left_out():
+        done = suite.run("dsv2-opt", suite.module(directory), "--dsv2-compile=targets=x86-64-v3 stop-after=dispatches")
+        good = done.returncode == 0 and "remark: the block of multi-token prediction, @mtp, is left out" in done.stderr
+        return good, f"status {done.returncode}, {done.stderr[-600:]}"
+
+    suite.test(f"{directory.name}: the block of multi-token prediction is left out with a remark", left_out)
+    suite.test(f"{directory.name}: verify=1 is refused", lambda: suite.refuses(
+        ["'verify' is '1'", "@mtp"], "dsv2-opt", suite.module(directory), "--dsv2-compile=targets=x86-64-v3 verify=1")())
+    for flags in (["--mtp", "--logits", suite.work / "none"], ["--speculate", 1]):
+        suite.test(f"{directory.name}: dsv2-run {flags[0]} is refused", lambda f=flags: suite.refuses(
+            [f[0], "@mtp"], "dsv2-run", suite.artifact(directory, compile_options("f32")), "--weights", directory,
+            "--tokens", "1", *f)())
+
+
 def compile_options(compute):
     return f"targets={','.join(TIERS)} compute={compute}"
 
@@ -110,7 +144,12 @@ def run_wrong(suite, directory):
 def main():
     suite = Suite(__doc__)
     for directory in GOLDENS:
+        if not has_kernels(directory):
+            refuse_golden(suite, directory)
+            continue
         run_golden(suite, directory)
+        if "mtp_logits" in check_golden.read_safetensors(directory / "golden.safetensors"):
+            run_prediction(suite, directory)
     groups = next(path for path in GOLDENS if path.name == "v2-groups")
     run_options(suite, groups)
     run_wrong(suite, groups)

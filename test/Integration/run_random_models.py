@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """Models of random widths with random weights: compiled code against the oracle, in f32 and bf16.
 
-Goldens are few and tidy; here one head meets 40 experts, widths are odd, ranks are small. Each seed is one model, the
-same on every machine; `--seeds 100-200` looks further than a check has time for.
+Goldens are few and tidy; here one head meets 40 experts, widths are odd, ranks are small, and biases, a period of MoE
+layers, tied embeddings and FP8 weights in odd blocks meet in any combination. Each seed is one model, the same on every
+machine; `--seeds 100-200` looks further than a check has time for.
 """
+import bisect
+import math
 import random
 import struct
 import sys
@@ -39,21 +42,65 @@ def random_config(rng):
         config["rope_scaling"] = dict(config["rope_scaling"], factor=rng.choice([2, 8, 40]),
                                       original_max_position_embeddings=rng.choice([64, 512, 4096]),
                                       mscale=rng.choice([0.707, 1.0]), mscale_all_dim=rng.choice([0, 0.707, 1.0]))
+    if rng.random() < 0.5:
+        config.update(attention_bias=rng.random() < 0.5, mlp_bias=rng.random() < 0.5,
+                      tie_word_embeddings=rng.random() < 0.3, norm_topk_prob=rng.random() < 0.5)
+    if rng.random() < 0.4:
+        config.update(moe_layer_freq=rng.randint(2, 3), num_hidden_layers=rng.randint(3, 7))
+        config["first_k_dense_replace"] = rng.randint(0, config["num_hidden_layers"])
+    if rng.random() < 0.4:
+        block = [rng.choice([1, 8, 16, 128]), rng.choice([1, 8, 24, 128])]
+        config["quantization_config"] = {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8",
+                                         "weight_block_size": block}
     return config
 
 
+# The positive values of F8_E4M3 by their byte.
+E4M3 = [math.ldexp(byte & 7, -9) if byte < 8 else math.ldexp(8 + (byte & 7), (byte >> 3) - 10) for byte in range(127)]
+
+
+def to_e4m3(value):
+    """The byte of a value near `value`; which of two neighbours does not matter here."""
+    return min(bisect.bisect_left(E4M3, abs(value)), len(E4M3) - 1) | (128 if value < 0 else 0)
+
+
+def is_quantized(name, config):
+    """Whether a tensor is stored in FP8: projections, and neither gates, norms, biases nor what touches tokens."""
+    plain = ("embed_tokens", "lm_head", "norm", "mlp.gate.", ".bias")
+    return "quantization_config" in config and not any(part in name for part in plain)
+
+
+def fp8_tensors(name, shape, config, rng):
+    """(name, dtype, shape, bytes) of a matrix and of its scales, values near those of write_model."""
+    blocks = [-(-extent // block) for extent, block in zip(shape, config["quantization_config"]["weight_block_size"])]
+    yield name, "F8_E4M3", shape, bytes(to_e4m3(rng.gauss(0, 20)) for _ in range(checkpoint_layout.elements(shape)))
+    size = 1.4 / shape[1]**0.5 / 20
+    scales = [size * rng.uniform(0.7, 1.3) for _ in range(checkpoint_layout.elements(blocks))]
+    yield f"{name}_scale_inv", "F32", blocks, struct.pack(f"<{len(scales)}f", *scales)
+
+
+def bf16_tensor(name, shape, rng):
+    data = bytearray()
+    for _ in range(checkpoint_layout.elements(shape)):
+        value = rng.gauss(0, 1.4 / shape[1]**0.5) if len(shape) == 2 else rng.gauss(0, 0.3)
+        if "norm" in name:
+            value = rng.gauss(1, 0.2)
+        data += struct.pack("<f", 1.5 * value if "embed" in name else value)[2:]
+    yield name, "BF16", shape, bytes(data)
+
+
 def write_model(directory, config, rng):
-    """The model in bf16: activations stay near 1, whatever the widths."""
-    entries, data = [], bytearray()
+    """The model in bf16 or FP8: activations stay near 1, whatever the widths."""
+    entries, data = [], []
     for name, shape in checkpoint_layout.tensors(config):
-        entries.append((name, "BF16", shape))
-        for _ in range(checkpoint_layout.elements(shape)):
-            value = rng.gauss(1, 0.2) if len(shape) == 1 else rng.gauss(0, 1.4 / shape[1]**0.5)
-            data += struct.pack("<f", 1.5 * value if "embed" in name else value)[2:]
+        made = fp8_tensors(name, shape, config, rng) if is_quantized(name, config) else bf16_tensor(name, shape, rng)
+        for name, dtype, shape, values in made:
+            entries.append((name, dtype, shape))
+            data.append(values)
     directory.mkdir()
     header, length = checkpoint_layout.header_bytes(entries)
-    assert length == len(data)
-    (directory / "model.safetensors").write_bytes(header + data)
+    assert length == sum(map(len, data))
+    (directory / "model.safetensors").write_bytes(header + b"".join(data))
     checkpoint_layout.write_json(directory / "config.json", config)
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every test of a build that scripts/build made, and counts them in one line at the end.
 
-Four kinds: the layering check, GoogleTest binaries (bin/dsv2-unit-*, also the ones built with sanitizers),
+Four kinds: checks of the tree (layering, specification), GoogleTest binaries (bin/dsv2-unit-*, also the ones built with sanitizers),
 lit, and whole-path scripts (test/Integration/run_*.py) that end with `N passed, N failed[, N skipped]` and
 take `--build DIR`. A program that ends badly without counting a failure counts as one.
 """
@@ -67,7 +67,8 @@ def main():
     parser.add_argument("--only", default="", help="run the jobs whose name holds this text")
     options = parser.parse_args()
 
-    quick = [("layering", [sys.executable, "scripts/layering.py"], count_summary)]
+    quick = [("layering", [sys.executable, "scripts/layering.py"], count_summary),
+             ("specification", [sys.executable, "scripts/check_spec.py"], count_summary)]
     for folder in (options.build, options.build + "-asan"):
         for binary in sorted(glob.glob(str(ROOT / folder / "bin/dsv2-unit-*"))):
             quick.append((f"{folder}/{os.path.basename(binary)}", [binary, "--gtest_brief=1"], count_unit))

@@ -25,33 +25,37 @@ LogicalResult AttentionOp::inferReturnTypes(MLIRContext *context, std::optional<
     types.push_back(rowsOf(context, {heads}));
   }
   if (keyHeads < 1 || heads % keyHeads != 0) {
-    return check.error("the number of heads of k_nope is " + Twine(keyHeads) +
-                       ", expected a divisor of the " + Twine(heads) + " heads of q_nope");
+    return check.error("attention.1", "the number of heads of k_nope is " + Twine(keyHeads) +
+                                          ", expected a divisor of the " + Twine(heads) +
+                                          " heads of q_nope");
   }
-  if (failed(check.equal("the number of heads of v", dim(v, 1), keyHeads, "the heads of k_nope")) ||
-      failed(check.equal("the width of k_nope", dim(kNope, 2), dim(qNope, 2),
+  if (failed(check.equal("attention.2", "the number of heads of v", dim(v, 1), keyHeads,
+                         "the heads of k_nope")) ||
+      failed(check.equal("attention.3", "the width of k_nope", dim(kNope, 2), dim(qNope, 2),
                          "the width of q_nope"))) {
     return failure();
   }
   if (!qRope != !kRope) {
-    return check.error("has " + Twine(qRope ? "q_rope" : "k_rope") + " but no " +
-                       (qRope ? "k_rope" : "q_rope") + ", expected both or neither");
+    return check.error("attention.4", "has " + Twine(qRope ? "q_rope" : "k_rope") + " but no " +
+                                          (qRope ? "k_rope" : "q_rope") +
+                                          ", expected both or neither");
   }
   if (!qRope) {
     return success();
   }
   if (failed(check.rows("q_rope", qRope, 3)) || failed(check.rows("k_rope", kRope, 2)) ||
-      failed(check.equal("the number of heads of q_rope", dim(qRope, 1), heads,
+      failed(check.equal("attention.5", "the number of heads of q_rope", dim(qRope, 1), heads,
                          "the heads of q_nope"))) {
     return failure();
   }
-  return check.equal("the width of k_rope", dim(kRope, 1), dim(qRope, 2), "the width of q_rope");
+  return check.equal("attention.6", "the width of k_rope", dim(kRope, 1), dim(qRope, 2),
+                     "the width of q_rope");
 }
 
 LogicalResult AttentionOp::verify() {
   int64_t width = dim(getQNope(), 2) + (getQRope() ? dim(getQRope(), 2) : 0);
   return ShapeChecker(getLoc(), "attention")
-      .equal("head_width of the scale", getScale().getHeadWidth(), width,
+      .equal("attention.7", "head_width of the scale", getScale().getHeadWidth(), width,
              "the widths of q_nope and q_rope");
 }
 
@@ -68,14 +72,16 @@ LogicalResult LatentAttentionOp::inferReturnTypes(MLIRContext *context,
   if (adaptor.getReturningLse()) {
     types.push_back(rowsOf(context, {dim(adaptor.getQLatent(), 1)}));
   }
-  if (failed(check.equal("the number of heads of q_rope", dim(adaptor.getQRope(), 1),
-                         dim(adaptor.getQLatent(), 1), "the heads of q_latent")) ||
-      failed(check.equal("the width of q_latent", dim(adaptor.getQLatent(), 2),
-                         cache.getWidths()[0], "the cache's latent"))) {
+  if (failed(check.equal("latent_attention.1", "the number of heads of q_rope",
+                         dim(adaptor.getQRope(), 1), dim(adaptor.getQLatent(), 1),
+                         "the heads of q_latent")) ||
+      failed(check.equal("latent_attention.2", "the width of q_latent",
+                         dim(adaptor.getQLatent(), 2), cache.getWidths()[0],
+                         "the cache's latent"))) {
     return failure();
   }
-  return check.equal("the width of q_rope", dim(adaptor.getQRope(), 2), cache.getWidths()[1],
-                     "the cache's rope key");
+  return check.equal("latent_attention.3", "the width of q_rope", dim(adaptor.getQRope(), 2),
+                     cache.getWidths()[1], "the cache's rope key");
 }
 
 LogicalResult LatentAttentionOp::verify() {
@@ -83,7 +89,7 @@ LogicalResult LatentAttentionOp::verify() {
   if (getScale().getHeadWidth() < dim(getQRope(), 2)) {
     return emitOpError("head_width of the scale is ")
            << getScale().getHeadWidth() << ", expected at least the " << dim(getQRope(), 2)
-           << " of q_rope (it is the width of q before absorption)";
+           << " of q_rope (it is the width of q before absorption) [latent_attention.4]";
   }
   return verifyCacheLayer(*this, getCache().getType(), getLayer());
 }
@@ -94,9 +100,10 @@ LogicalResult MergeAttentionOp::inferReturnTypes(MLIRContext *context,
   ShapeChecker check(location, "merge_attention");
   ValueRange parts = adaptor.getParts(), lses = adaptor.getLses();
   if (parts.empty()) {
-    return check.error("has no part, expected at least 1");
+    return check.error("merge_attention.1", "has no part, expected at least 1");
   }
-  if (failed(check.equal("the number of lse", lses.size(), parts.size(), "one for each part")) ||
+  if (failed(check.equal("merge_attention.2", "the number of lse", lses.size(), parts.size(),
+                         "one for each part")) ||
       failed(check.rows("part #0", parts.front(), 3))) {
     return failure();
   }
@@ -110,7 +117,7 @@ LogicalResult MergeAttentionOp::inferReturnTypes(MLIRContext *context,
     if (part.getType() != type || lse.getType() != lseType) {
       return emitOptionalError(location, "'dsv2.merge_attention' op part #", i, " is ",
                                part.getType(), " with an lse ", lse.getType(), ", expected ", type,
-                               " and ", lseType);
+                               " and ", lseType, " [merge_attention.3]");
     }
   }
   return success();

@@ -36,10 +36,10 @@ LogicalResult RangeAttr::verify(function_ref<InFlightDiagnostic()> emitError, in
                                 int64_t end, int64_t step) {
   if (begin < 0 || end <= begin) {
     return emitError() << "range " << begin << " to " << end
-                       << ", expected 0 or more, and an end (excluded) above the begin";
+                       << ", expected 0 or more, and an end (excluded) above the begin [range.1]";
   }
   if (step < 1) {
-    return emitError() << "range step " << step << ", expected at least 1";
+    return emitError() << "range step " << step << ", expected at least 1 [range.2]";
   }
   return success();
 }
@@ -100,27 +100,28 @@ void RangeAttr::print(AsmPrinter &printer) const {
 //===----------------------------------------------------------------------===//
 
 /// Fails unless `value` is finite and above 0.
-static LogicalResult positive(function_ref<InFlightDiagnostic()> emitError, StringRef name,
-                              double value) {
+static LogicalResult positive(function_ref<InFlightDiagnostic()> emitError, StringRef rule,
+                              StringRef name, double value) {
   if (std::isfinite(value) && value > 0) {
     return success();
   }
-  return emitError() << name << " is " << value << ", expected a positive number";
+  return emitError() << name << " is " << value << ", expected a positive number [" << rule << "]";
 }
 
 LogicalResult YarnAttr::verify(function_ref<InFlightDiagnostic()> emitError, Real factor,
                                int64_t original, Real betaFast, Real betaSlow, Real mscale,
                                Real mscaleAllDim) {
-  if (failed(positive(emitError, "factor", factor.value)) ||
-      failed(positive(emitError, "original", static_cast<double>(original))) ||
-      failed(positive(emitError, "beta_fast", betaFast.value)) ||
-      failed(positive(emitError, "beta_slow", betaSlow.value))) {
+  if (failed(positive(emitError, "yarn.1", "factor", factor.value)) ||
+      failed(positive(emitError, "yarn.2", "original", static_cast<double>(original))) ||
+      failed(positive(emitError, "yarn.3", "beta_fast", betaFast.value)) ||
+      failed(positive(emitError, "yarn.4", "beta_slow", betaSlow.value))) {
     return failure();
   }
   for (auto [name, value] :
        {std::pair("mscale", mscale), std::pair("mscale_all_dim", mscaleAllDim)}) {
     if (!std::isfinite(value.value) || value.value < 0) {
-      return emitError() << name << " is " << value.value << ", expected a number of at least 0";
+      return emitError() << name << " is " << value.value
+                         << ", expected a number of at least 0 [yarn.5]";
     }
   }
   return success();
@@ -153,12 +154,12 @@ RopeAttr RopeAttr::get(MLIRContext *context, int64_t width, double theta, RopeLa
 LogicalResult RopeAttr::verify(function_ref<InFlightDiagnostic()> emitError, Real theta,
                                RopeLayout layout, Real magnitude, DenseFPElementsAttr frequencies,
                                YarnAttr yarn) {
-  if (failed(positive(emitError, "theta", theta.value))) {
+  if (failed(positive(emitError, "rope_attr.1", "theta", theta.value))) {
     return failure();
   }
   ShapedType type = frequencies.getType();
   if (type.getRank() != 1 || !type.getElementType().isF32()) {
-    return emitError() << "inv_freq is of " << type << ", expected a vector of f32";
+    return emitError() << "inv_freq is of " << type << ", expected a vector of f32 [rope_attr.2]";
   }
   std::optional<::dsv2::YarnParameters> parameters = parametersOf(yarn);
   std::vector<float> expected =
@@ -166,13 +167,13 @@ LogicalResult RopeAttr::verify(function_ref<InFlightDiagnostic()> emitError, Rea
   for (auto [i, value] : llvm::enumerate(frequencies.getValues<float>())) {
     if (llvm::bit_cast<uint32_t>(value) != llvm::bit_cast<uint32_t>(expected[i])) {
       return emitError() << "inv_freq[" << i << "] is " << value << ", expected " << expected[i]
-                         << " from theta and yarn";
+                         << " from theta and yarn [rope_attr.3]";
     }
   }
   double expectedMagnitude = ::dsv2::ropeMagnitude(parameters);
   if (!(magnitude == Real(expectedMagnitude))) {
     return emitError() << "magnitude is " << magnitude.value << ", expected " << expectedMagnitude
-                       << " from yarn";
+                       << " from yarn [rope_attr.4]";
   }
   return success();
 }
@@ -180,14 +181,15 @@ LogicalResult RopeAttr::verify(function_ref<InFlightDiagnostic()> emitError, Rea
 LogicalResult AttentionScaleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                          int64_t headWidth, Real factor, Real mscaleAllDim) {
   if (headWidth < 1) {
-    return emitError() << "head_width is " << headWidth << ", expected at least 1";
+    return emitError() << "head_width is " << headWidth
+                       << ", expected at least 1 [attention_scale.1]";
   }
-  if (failed(positive(emitError, "factor", factor.value))) {
+  if (failed(positive(emitError, "attention_scale.2", "factor", factor.value))) {
     return failure();
   }
   if (!std::isfinite(mscaleAllDim.value) || mscaleAllDim.value < 0) {
     return emitError() << "mscale_all_dim is " << mscaleAllDim.value
-                       << ", expected a number of at least 0";
+                       << ", expected a number of at least 0 [attention_scale.3]";
   }
   return success();
 }
@@ -205,7 +207,7 @@ LogicalResult ContextAttr::verify(function_ref<InFlightDiagnostic()> emitError, 
   if (end) {
     error << " to " << *end;
   }
-  return error << ", expected 0 or more, and an end (excluded) above the begin";
+  return error << ", expected 0 or more, and an end (excluded) above the begin [context.1]";
 }
 
 //===----------------------------------------------------------------------===//
@@ -215,10 +217,12 @@ LogicalResult ContextAttr::verify(function_ref<InFlightDiagnostic()> emitError, 
 LogicalResult ActivationAttr::verify(function_ref<InFlightDiagnostic()> emitError, Type stored,
                                      int64_t group, ScaleRule) {
   if (!isa<Float8E4M3FNType>(stored) && !stored.isSignlessInteger(8)) {
-    return emitError() << "activations stored as " << stored << ", expected f8E4M3FN or i8";
+    return emitError() << "activations stored as " << stored
+                       << ", expected f8E4M3FN or i8 [activation.1]";
   }
   if (group < 0) {
-    return emitError() << "group is " << group << ", expected at least 0 (0: the whole row)";
+    return emitError() << "group is " << group
+                       << ", expected at least 0 (0: the whole row) [activation.2]";
   }
   return success();
 }
@@ -231,7 +235,7 @@ double ActivationAttr::getStoredMax() const { return getStored().isInteger() ? 1
 
 LogicalResult GreedyAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t topK) {
   if (topK < 1) {
-    return emitError() << "top_k is " << topK << ", expected at least 1";
+    return emitError() << "top_k is " << topK << ", expected at least 1 [greedy.1]";
   }
   return success();
 }
@@ -240,7 +244,7 @@ LogicalResult GreedyAttr::verifyExperts(function_ref<InFlightDiagnostic()> emitE
                                         int64_t experts) const {
   if (getTopK() > experts) {
     return emitError() << "top_k is " << getTopK() << ", expected at most the " << experts
-                       << " experts";
+                       << " experts [greedy.2]";
   }
   return success();
 }
@@ -248,13 +252,14 @@ LogicalResult GreedyAttr::verifyExperts(function_ref<InFlightDiagnostic()> emitE
 static LogicalResult verifyGroups(function_ref<InFlightDiagnostic()> emitError, int64_t groups,
                                   int64_t keep, int64_t topK) {
   if (groups < 1) {
-    return emitError() << "groups is " << groups << ", expected at least 1";
+    return emitError() << "groups is " << groups << ", expected at least 1 [groups.1]";
   }
   if (keep < 1 || keep > groups) {
-    return emitError() << "keep is " << keep << ", expected 1 to the " << groups << " groups";
+    return emitError() << "keep is " << keep << ", expected 1 to the " << groups
+                       << " groups [groups.2]";
   }
   if (topK < 1) {
-    return emitError() << "top_k is " << topK << ", expected at least 1";
+    return emitError() << "top_k is " << topK << ", expected at least 1 [groups.3]";
   }
   return success();
 }
@@ -264,12 +269,12 @@ static LogicalResult verifyGroupsOf(function_ref<InFlightDiagnostic()> emitError
                                     GateMethodInterface method) {
   if (experts % method.getGroups() != 0) {
     return emitError() << experts << " experts do not divide into " << method.getGroups()
-                       << " groups";
+                       << " groups [groups.4]";
   }
   int64_t reachable = experts / method.getGroups() * method.getKeep();
   if (method.getTopK() > reachable) {
     return emitError() << "top_k is " << method.getTopK() << ", expected at most the " << reachable
-                       << " experts of " << method.getKeep() << " groups";
+                       << " experts of " << method.getKeep() << " groups [groups.5]";
   }
   return success();
 }
@@ -296,7 +301,7 @@ LogicalResult NoauxTCAttr::verifyExperts(function_ref<InFlightDiagnostic()> emit
   }
   if (experts / getGroups() < 2) {
     return emitError() << experts << " experts in " << getGroups()
-                       << " groups, expected at least 2 in each";
+                       << " groups, expected at least 2 in each [noaux_tc.1]";
   }
   return success();
 }

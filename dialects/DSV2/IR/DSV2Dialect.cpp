@@ -62,21 +62,22 @@ static LogicalResult verifyStage(Operation *op, Attribute attribute) {
     return success();
   }
   return op->emitOpError("dsv2.stage is ")
-         << attribute << R"(, expected "import", "model", "dispatches", "buffers" or "codegen")";
+         << attribute
+         << R"(, expected "import", "model", "dispatches", "buffers" or "codegen" [module.1])";
 }
 
 static LogicalResult verifyModel(Operation *op, Attribute attribute) {
   auto model = dyn_cast<DictionaryAttr>(attribute);
   if (!model) {
-    return op->emitOpError("dsv2.model is ") << attribute << ", expected a dictionary";
+    return op->emitOpError("dsv2.model is ") << attribute << ", expected a dictionary [module.2]";
   }
   if (!isa_and_nonnull<StringAttr>(model.get("name"))) {
-    return op->emitOpError("dsv2.model lacks a string `name`");
+    return op->emitOpError("dsv2.model lacks a string `name` [module.3]");
   }
   for (StringRef key : {"max_context", "vocab"}) {
     auto value = dyn_cast_or_null<IntegerAttr>(model.get(key));
     if (!value || value.getInt() < 1) {
-      return op->emitOpError("dsv2.model lacks a positive integer `") << key << "`";
+      return op->emitOpError("dsv2.model lacks a positive integer `") << key << "` [module.4]";
     }
   }
   return success();
@@ -87,7 +88,8 @@ static LogicalResult verifyCompute(Operation *op, Attribute attribute) {
   if (compute && (compute == "f32" || compute == "bf16")) {
     return success();
   }
-  return op->emitOpError("dsv2.compute is ") << attribute << R"(, expected "f32" or "bf16")";
+  return op->emitOpError("dsv2.compute is ")
+         << attribute << R"(, expected "f32" or "bf16" [module.5])";
 }
 
 LogicalResult DSV2Dialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
@@ -102,7 +104,7 @@ LogicalResult DSV2Dialect::verifyOperationAttribute(Operation *op, NamedAttribut
   }
   if (!isa<ModuleOp>(op)) {
     return op->emitOpError() << attribute.getName().getValue()
-                             << " stands on a module, nowhere else";
+                             << " stands on a module, nowhere else [module.6]";
   }
   return verifier(op, attribute.getValue());
 }

@@ -53,16 +53,16 @@ class DSV2_Rows<list<Type> elements, int rank, string name> : Type<
                      AnyTypeOf<elements>.predicate>]>,
     name, "::mlir::RankedTensorType">;
 
-def DSV2_Float : AnyTypeOf<[F32, BF16]>;
-def DSV2_Rows2 : DSV2_Rows<[F32, BF16], 2, "rows of values (tensor<?xWxf32> or bf16)">;
-def DSV2_Rows3 : DSV2_Rows<[F32, BF16], 3, "rows of heads (tensor<?xAxWxf32> or bf16)">;
+def DSV2_Float : Type<AnyTypeOf<[F32, BF16]>.predicate, "f32 or bf16 [type.19]">;
+def DSV2_Rows2 : DSV2_Rows<[F32, BF16], 2, "rows of values (tensor<?xWxf32> or bf16) [type.1]">;
+def DSV2_Rows3 : DSV2_Rows<[F32, BF16], 3, "rows of heads (tensor<?xAxWxf32> or bf16) [type.2]">;
 def DSV2_RowsAny : Type<Or<[DSV2_Rows2.predicate, DSV2_Rows3.predicate]>,
-    "rows of values or of heads (tensor<?xWxf32>, tensor<?xAxWxf32> or bf16)",
+    "rows of values or of heads (tensor<?xWxf32>, tensor<?xAxWxf32> or bf16) [type.3]",
     "::mlir::RankedTensorType">;
-def DSV2_Rows2F32 : DSV2_Rows<[F32], 2, "rows of f32 values (tensor<?xWxf32>)">;
-def DSV2_Rows3F32 : DSV2_Rows<[F32], 3, "rows of f32 heads (tensor<?xAxWxf32>)">;
-def DSV2_Ids : DSV2_Rows<[I32], 2, "rows of expert numbers (tensor<?xKxi32>)">;
-def DSV2_Tokens : DSV2_Rows<[I32], 1, "token ids (tensor<?xi32>)">;
+def DSV2_Rows2F32 : DSV2_Rows<[F32], 2, "rows of f32 values (tensor<?xWxf32>) [type.4]">;
+def DSV2_Rows3F32 : DSV2_Rows<[F32], 3, "rows of f32 heads (tensor<?xAxWxf32>) [type.5]">;
+def DSV2_Ids : DSV2_Rows<[I32], 2, "rows of expert numbers (tensor<?xKxi32>) [type.6]">;
+def DSV2_Tokens : DSV2_Rows<[I32], 1, "token ids (tensor<?xi32>) [type.7]">;
 
 // A weight: every dimension static. Where it may be quantized, its last two dimensions hold blocks,
 // so it has at least two.
@@ -74,20 +74,26 @@ class DSV2_WeightOf<int rank, list<Type> elements, string name> : Type<
 
 def DSV2_ScaledElement : Type<CPred<"::llvm::isa<::mlir::dsv2::ScaledType>($_self)">,
                               "a quantized element", "::mlir::dsv2::ScaledType">;
-def DSV2_Weight1 : DSV2_WeightOf<1, [F32, BF16], "a weight of rank 1 (static shape, f32 or bf16)">;
-def DSV2_Weight1F32 : DSV2_WeightOf<1, [F32], "a weight of rank 1 (static shape, f32)">;
+def DSV2_Weight1 : DSV2_WeightOf<1, [F32, BF16], 
+    "a weight of rank 1 (static shape, f32 or bf16) [type.8]">;
+def DSV2_Weight1F32 : DSV2_WeightOf<1, [F32], "a weight of rank 1 (static shape, f32) [type.9]">;
 def DSV2_Weight2 : DSV2_WeightOf<2, [F32, BF16, DSV2_ScaledElement],
-    "a weight of rank 2 (static shape, f32, bf16 or !dsv2.scaled)">;
+    "a weight of rank 2 (static shape, f32, bf16 or !dsv2.scaled) [type.10]">;
 def DSV2_Weight2Float : DSV2_WeightOf<2, [F32, BF16],
-    "a weight of rank 2 (static shape, f32 or bf16)">;
+    "a weight of rank 2 (static shape, f32 or bf16) [type.11]">;
 def DSV2_Weight3 : DSV2_WeightOf<3, [F32, BF16, DSV2_ScaledElement],
-    "a weight of rank 3 (static shape, f32, bf16 or !dsv2.scaled)">;
+    "a weight of rank 3 (static shape, f32, bf16 or !dsv2.scaled) [type.12]">;
 // Rank -1: any rank.
-def DSV2_WeightFloat : DSV2_WeightOf<-1, [F32, BF16], "a weight (static shape, f32 or bf16)">;
+def DSV2_WeightFloat : DSV2_WeightOf<-1, [F32, BF16], 
+    "a weight (static shape, f32 or bf16) [type.13]">;
 def DSV2_WeightScaled : DSV2_WeightOf<-1, [DSV2_ScaledElement],
-    "a quantized weight (static shape of rank 2 or more, !dsv2.scaled)">;
+    "a quantized weight (static shape of rank 2 or more, !dsv2.scaled) [type.14]">;
 def DSV2_WeightAny : DSV2_WeightOf<-1, [F32, BF16, DSV2_ScaledElement],
-    "a weight (static shape, f32, bf16 or !dsv2.scaled)">;
+    "a weight (static shape, f32, bf16 or !dsv2.scaled) [type.15]">;
+
+// What a cast takes and makes: rows or weights.
+def DSV2_FloatTensor : Type<RankedTensorOf<[F32, BF16]>.predicate,
+    "a tensor of f32 or bf16 [type.16]", "::mlir::RankedTensorType">;
 
 // Holds for every op that may touch a cache: each cache value is consumed once, and reads of it
 // come before that, in the same block.

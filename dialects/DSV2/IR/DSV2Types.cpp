@@ -26,15 +26,15 @@ void DSV2Dialect::registerTypes() {
 LogicalResult CacheType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t layers,
                                 ArrayRef<int64_t> widths, Type elementType) {
   if (layers < 1) {
-    return emitError() << "a cache of " << layers << " layers, expected at least 1";
+    return emitError() << "a cache of " << layers << " layers, expected at least 1 [cache.1]";
   }
   for (int64_t width : widths) {
     if (width < 0) {
-      return emitError() << "a cache part of width " << width << ", expected at least 0";
+      return emitError() << "a cache part of width " << width << ", expected at least 0 [cache.2]";
     }
   }
   if (!elementType.isF32() && !elementType.isBF16()) {
-    return emitError() << "a cache of " << elementType << ", expected f32 or bf16";
+    return emitError() << "a cache of " << elementType << ", expected f32 or bf16 [cache.3]";
   }
   return success();
 }

@@ -31,6 +31,13 @@ def DSV2_SplitHeadsOp : DSV2_StepOp<"split_heads"> {
 
 def DSV2_MergeHeadsOp : DSV2_StepOp<"merge_heads"> {
   let summary = "[?,A,w] -> [?,A*w]";
+  let description = [{
+    Heads side by side in each row.
+
+    ```mlir
+    %o = dsv2.merge_heads %heads : tensor<?x128x128xf32>
+    ```
+  }];
   let arguments = (ins DSV2_Rows3:$x);
   let results = (outs DSV2_Rows2:$result);
   let assemblyFormat = "$x attr-dict `:` type($x)";

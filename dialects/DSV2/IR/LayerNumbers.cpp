@@ -81,7 +81,7 @@ LogicalResult verifyLayerNumbers(Operation *op, Value layer) {
   if (!numbers || numbers->begin >= 0) {
     return success();
   }
-  return op->emitOpError("indexes layer ") << numbers->begin << ", expected at least 0";
+  return op->emitOpError("indexes layer ") << numbers->begin << ", expected at least 0 [layer.1]";
 }
 
 } // namespace dsv2

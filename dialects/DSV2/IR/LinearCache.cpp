@@ -23,7 +23,8 @@ static LogicalResult verifyOneCache(Operation *op, Value cache) {
       continue;
     }
     if (consumer) {
-      InFlightDiagnostic error = op->emitOpError("a cache is consumed twice, expected once");
+      InFlightDiagnostic error =
+          op->emitOpError("a cache is consumed twice, expected once [linear_cache.1]");
       error.attachNote(use.getOwner()->getLoc()) << "consumed here";
       error.attachNote(consumer->getOwner()->getLoc()) << "and here";
       return error;
@@ -32,12 +33,12 @@ static LogicalResult verifyOneCache(Operation *op, Value cache) {
   }
   if (!consumer) {
     return op->emitOpError("a cache is never consumed, expected one cache_append, layers, yield or "
-                           "return to take it");
+                           "return to take it [linear_cache.2]");
   }
   Operation *last = consumer->getOwner();
   if (last->getBlock() != cache.getParentBlock()) {
     InFlightDiagnostic error =
-        op->emitOpError("a cache is consumed in another block than it is made in");
+        op->emitOpError("a cache is consumed in another block than it is made in [linear_cache.3]");
     error.attachNote(last->getLoc()) << "consumed here";
     return error;
   }
@@ -49,7 +50,7 @@ static LogicalResult verifyOneCache(Operation *op, Value cache) {
     if (reader->getBlock() != last->getBlock() || !reader->isBeforeInBlock(last)) {
       InFlightDiagnostic error =
           op->emitOpError("a cache is read after or beside the op that consumes it, expected every "
-                          "read before it in its block");
+                          "read before it in its block [linear_cache.4]");
       error.attachNote(reader->getLoc()) << "read here";
       error.attachNote(last->getLoc()) << "consumed here";
       return error;

@@ -18,10 +18,11 @@ LogicalResult RMSNormOp::inferReturnTypes(MLIRContext *context, std::optional<Lo
   }
   int64_t width = dim(adaptor.getX(), 1);
   types.push_back(rowsOf(context, {width}));
-  return check.equal("the weight's length", dim(adaptor.getWeight(), 0), width, "the width of x");
+  return check.equal("rms_norm.1", "the weight's length", dim(adaptor.getWeight(), 0), width,
+                     "the width of x");
 }
 
-LogicalResult RMSNormOp::verify() { return verifyEps(*this, getEps()); }
+LogicalResult RMSNormOp::verify() { return verifyEps(*this, "rms_norm.2", getEps()); }
 
 LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
@@ -32,9 +33,10 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
   }
   int64_t width = dim(adaptor.getWeight(), 0);
   types.push_back(rowsOf(context, {width}));
-  if (failed(check.equal("the weight's input width", dim(adaptor.getWeight(), 1),
+  if (failed(check.equal("linear.1", "the weight's input width", dim(adaptor.getWeight(), 1),
                          dim(adaptor.getX(), 1), "the width of x")) ||
-      failed(check.bias("the bias", adaptor.getBias(), width, "the rows of the weight"))) {
+      failed(
+          check.bias("linear.2", "the bias", adaptor.getBias(), width, "the rows of the weight"))) {
     return failure();
   }
   Value add = adaptor.getAdd();
@@ -44,7 +46,7 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
   if (failed(check.rows("add", add, 2))) {
     return failure();
   }
-  return check.equal("the width of add", dim(add, 1), width, "the rows of the weight");
+  return check.equal("linear.3", "the width of add", dim(add, 1), width, "the rows of the weight");
 }
 
 LogicalResult HeadLinearOp::inferReturnTypes(MLIRContext *context, std::optional<Location> location,
@@ -55,11 +57,11 @@ LogicalResult HeadLinearOp::inferReturnTypes(MLIRContext *context, std::optional
     return failure();
   }
   types.push_back(rowsOf(context, {dim(adaptor.getX(), 1), dim(adaptor.getWeight(), 1)}));
-  if (failed(check.equal("the weight's number of heads", dim(adaptor.getWeight(), 0),
-                         dim(adaptor.getX(), 1), "the heads of x"))) {
+  if (failed(check.equal("head_linear.1", "the weight's number of heads",
+                         dim(adaptor.getWeight(), 0), dim(adaptor.getX(), 1), "the heads of x"))) {
     return failure();
   }
-  return check.equal("the weight's input width", dim(adaptor.getWeight(), 2),
+  return check.equal("head_linear.2", "the weight's input width", dim(adaptor.getWeight(), 2),
                      dim(adaptor.getX(), 2), "the width of a head of x");
 }
 
@@ -73,10 +75,10 @@ LogicalResult CastOp::verify() {
   RankedTensorType from = getX().getType();
   RankedTensorType to = getResult().getType();
   if (from.getShape() != to.getShape()) {
-    return emitOpError("makes ") << to << " of " << from << ", expected the same shape";
+    return emitOpError("makes ") << to << " of " << from << ", expected the same shape [cast.1]";
   }
   if (from.getElementType() == to.getElementType()) {
-    return emitOpError("casts ") << from << " to itself, expected another element type";
+    return emitOpError("casts ") << from << " to itself, expected another element type [cast.2]";
   }
   return success();
 }

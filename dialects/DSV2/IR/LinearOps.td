@@ -81,8 +81,8 @@ def DSV2_CastOp : DSV2_Op<"cast", [Pure, DeclareOpInterfaceMethods<DSV2_CostOpIn
     %b = dsv2.cast %x : tensor<?x5120xf32> to tensor<?x5120xbf16>
     ```
   }];
-  let arguments = (ins RankedTensorOf<[F32, BF16]>:$x);
-  let results = (outs RankedTensorOf<[F32, BF16]>:$result);
+  let arguments = (ins DSV2_FloatTensor:$x);
+  let results = (outs DSV2_FloatTensor:$result);
   let assemblyFormat = "$x attr-dict `:` type($x) `to` type($result)";
   let hasVerifier = 1;
   let hasFolder = 1;

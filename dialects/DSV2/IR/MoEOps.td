@@ -82,7 +82,16 @@ def DSV2_SharedExpertsOp : DSV2_MLPOpBase<"shared_experts"> {
 }
 
 def DSV2_RoutedExpertsOp : DSV2_StepOp<"routed_experts"> {
-  let summary = "the sum over a token's chosen experts of weight times MLP: gate, up [E,I,H], down [E,H,I]";
+  let summary = "the sum over a token's chosen experts of weight times MLP";
+  let description = [{
+    gate, up [E,I,H], down [E,H,I]; each expert is an `mlp` without bias.
+
+    ```mlir
+    %y = dsv2.routed_experts %h, %weights, %ids, %gate, %up, %down
+        : tensor<?x2048xf32>, tensor<?x6xf32>, tensor<?x6xi32>, tensor<64x1408x2048xf32>,
+          tensor<64x1408x2048xf32>, tensor<64x2048x1408xf32>
+    ```
+  }];
   let arguments = (ins DSV2_Rows2:$x, DSV2_Rows2F32:$weights, DSV2_Ids:$ids, DSV2_Weight3:$gate,
                        DSV2_Weight3:$up, DSV2_Weight3:$down,
                        OptionalAttr<TypeAttrOf<DSV2_Float>>:$inner,

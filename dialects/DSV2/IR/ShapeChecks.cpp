@@ -24,16 +24,17 @@ bool isWeightType(Type type, int64_t rank) {
   return tensor.getRank() >= 2 || !isa<ScaledType>(tensor.getElementType());
 }
 
-LogicalResult ShapeChecker::error(const Twine &message) const {
-  return emitOptionalError(location, "'dsv2.", opName, "' op ", message);
+LogicalResult ShapeChecker::error(StringRef rule, const Twine &message) const {
+  return emitOptionalError(location, "'dsv2.", opName, "' op ", message, " [", rule, "]");
 }
 
-LogicalResult ShapeChecker::equal(const Twine &what, int64_t actual, int64_t expected,
-                                  const Twine &why) const {
+LogicalResult ShapeChecker::equal(StringRef rule, const Twine &what, int64_t actual,
+                                  int64_t expected, const Twine &why) const {
   if (actual == expected) {
     return success();
   }
-  return error(what + " is " + Twine(actual) + ", expected " + Twine(expected) + " (" + why + ")");
+  return error(rule,
+               what + " is " + Twine(actual) + ", expected " + Twine(expected) + " (" + why + ")");
 }
 
 LogicalResult ShapeChecker::rows(StringRef what, Value value, int64_t rank) const {
@@ -42,7 +43,7 @@ LogicalResult ShapeChecker::rows(StringRef what, Value value, int64_t rank) cons
   }
   return emitOptionalError(location, "'dsv2.", opName, "' op ", what, " is ", value.getType(),
                            ", expected rows of rank ", rank,
-                           " (a dynamic dimension, then static ones)");
+                           " (a dynamic dimension, then static ones) [type.17]");
 }
 
 LogicalResult ShapeChecker::weight(StringRef what, Value value, int64_t rank) const {
@@ -50,10 +51,10 @@ LogicalResult ShapeChecker::weight(StringRef what, Value value, int64_t rank) co
     return success();
   }
   return emitOptionalError(location, "'dsv2.", opName, "' op ", what, " is ", value.getType(),
-                           ", expected a static shape of rank ", rank);
+                           ", expected a static shape of rank ", rank, " [type.18]");
 }
 
-LogicalResult ShapeChecker::bias(StringRef what, Value value, int64_t width,
+LogicalResult ShapeChecker::bias(StringRef rule, StringRef what, Value value, int64_t width,
                                  const Twine &why) const {
   if (!value) {
     return success();
@@ -61,7 +62,7 @@ LogicalResult ShapeChecker::bias(StringRef what, Value value, int64_t width,
   if (failed(weight(what, value, 1))) {
     return failure();
   }
-  return equal("the width of " + what, dim(value, 0), width, why);
+  return equal(rule, "the width of " + what, dim(value, 0), width, why);
 }
 
 RankedTensorType rowsOf(Type element, ArrayRef<int64_t> dims) {
@@ -74,11 +75,12 @@ RankedTensorType rowsOf(MLIRContext *context, ArrayRef<int64_t> dims) {
   return rowsOf(Float32Type::get(context), dims);
 }
 
-LogicalResult verifyEps(Operation *op, const APFloat &eps) {
+LogicalResult verifyEps(Operation *op, StringRef rule, const APFloat &eps) {
   if (eps.isFinite() && !eps.isNegative() && !eps.isZero()) {
     return success();
   }
-  return op->emitOpError("eps is ") << eps.convertToDouble() << ", expected a positive number";
+  return op->emitOpError("eps is ")
+         << eps.convertToDouble() << ", expected a positive number [" << rule << "]";
 }
 
 LogicalResult verifyCacheLayer(Operation *op, CacheType cache, Value layer) {
@@ -89,8 +91,9 @@ LogicalResult verifyCacheLayer(Operation *op, CacheType cache, Value layer) {
   if (!range || range.getLast() < cache.getLayers()) {
     return success();
   }
-  return op->emitOpError("layers ") << range.getBegin() << " to " << range.getEnd()
-                                    << " index a cache of " << cache.getLayers() << " layers";
+  return op->emitOpError("layers ")
+         << range.getBegin() << " to " << range.getEnd() << " index a cache of "
+         << cache.getLayers() << " layers [layer.2]";
 }
 
 } // namespace dsv2

@@ -2,7 +2,7 @@
 //
 // Type inference runs on operands that no verifier has seen yet, and runs again inside the
 // verifier. So shapes are checked there, once, with messages that name the operand, what it is and
-// what it should be.
+// what it should be. Every message ends with the number of its constraint in docs/spec.
 //
 //===----------------------------------------------------------------------===//
 
@@ -20,20 +20,22 @@ public:
   ShapeChecker(std::optional<Location> location, StringRef opName)
       : location(location), opName(opName) {}
 
-  /// Fails unless `actual` is `expected`: "'op' WHAT is ACTUAL, expected EXPECTED (WHY)".
-  LogicalResult equal(const Twine &what, int64_t actual, int64_t expected, const Twine &why) const;
+  /// Fails unless `actual` is `expected`: "'op' WHAT is ACTUAL, expected EXPECTED (WHY) [RULE]".
+  LogicalResult equal(StringRef rule, const Twine &what, int64_t actual, int64_t expected,
+                      const Twine &why) const;
 
   /// Fails unless `value` is of rows with this rank (`?`, then static dimensions).
   LogicalResult rows(StringRef what, Value value, int64_t rank) const;
   /// Fails unless `value` is a weight with this rank (static).
   LogicalResult weight(StringRef what, Value value, int64_t rank) const;
   /// Fails unless `value` is null or a weight [width].
-  LogicalResult bias(StringRef what, Value value, int64_t width, const Twine &why) const;
+  LogicalResult bias(StringRef rule, StringRef what, Value value, int64_t width,
+                     const Twine &why) const;
 
   /// Fails unless `cache` holds latents: two parts, the latent and the shared rope key.
   LogicalResult latentParts(CacheType cache) const;
 
-  LogicalResult error(const Twine &message) const;
+  LogicalResult error(StringRef rule, const Twine &message) const;
 
 private:
   std::optional<Location> location;
@@ -50,7 +52,7 @@ RankedTensorType rowsOf(MLIRContext *context, ArrayRef<int64_t> dims);
 RankedTensorType rowsOf(Type element, ArrayRef<int64_t> dims);
 
 /// An eps must be a positive finite number.
-LogicalResult verifyEps(Operation *op, const APFloat &eps);
+LogicalResult verifyEps(Operation *op, StringRef rule, const APFloat &eps);
 
 /// The numbers that `layer` takes must not be below 0.
 LogicalResult verifyLayerNumbers(Operation *op, Value layer);

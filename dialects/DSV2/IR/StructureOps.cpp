@@ -88,32 +88,35 @@ void LayersOp::print(OpAsmPrinter &printer) {
 }
 
 /// Fails unless two lists of types agree; names what each is.
-static LogicalResult sameTypes(LayersOp op, StringRef what, TypeRange actual, TypeRange expected) {
+static LogicalResult sameTypes(LayersOp op, StringRef rule, StringRef what, TypeRange actual,
+                               TypeRange expected) {
   if (llvm::equal(actual, expected)) {
     return success();
   }
   return op.emitOpError() << what << " of types (" << actual << "), expected (" << expected
-                          << ") as the carried values";
+                          << ") as the carried values [" << rule << "]";
 }
 
 LogicalResult LayersOp::verify() {
   TypeRange arguments = getBody()->getArgumentTypes();
   if (arguments.empty() || !arguments[0].isIndex()) {
-    return emitOpError("the body's first argument must be an index, the layer's number");
+    return emitOpError("the body's first argument must be an index, the layer's number [layers.4]");
   }
-  if (failed(sameTypes(*this, "has results", getResultTypes(), getInits().getTypes()))) {
+  if (failed(
+          sameTypes(*this, "layers.1", "has results", getResultTypes(), getInits().getTypes()))) {
     return failure();
   }
-  return sameTypes(*this, "has a body with arguments", arguments.drop_front(),
+  return sameTypes(*this, "layers.2", "has a body with arguments", arguments.drop_front(),
                    getInits().getTypes());
 }
 
 LogicalResult LayersOp::verifyRegions() {
   auto yield = dyn_cast<YieldOp>(getBody()->back());
   if (!yield) {
-    return emitOpError("the body must end with dsv2.yield");
+    return emitOpError("the body must end with dsv2.yield [layers.5]");
   }
-  return sameTypes(*this, "yields values", yield.getOperandTypes(), getInits().getTypes());
+  return sameTypes(*this, "layers.3", "yields values", yield.getOperandTypes(),
+                   getInits().getTypes());
 }
 
 //===----------------------------------------------------------------------===//

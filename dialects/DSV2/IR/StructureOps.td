@@ -45,6 +45,9 @@ def DSV2_LayersOp : DSV2_Op<"layers", [
 def DSV2_YieldOp : DSV2_Op<"yield", [Pure, DSV2_LinearCache, Terminator,
                                     ParentOneOf<["LayersOp", "PrepareOp"]>]> {
   let summary = "values handed to the next layer, or a prepared weight";
+  let description = [{
+    Ends the body of `layers` and of `prepare`.
+  }];
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
 }

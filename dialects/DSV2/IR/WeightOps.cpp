@@ -77,11 +77,11 @@ static LogicalResult verifyPattern(WeightsOp family, StringRef pattern) {
     bool named = pattern.contains(place);
     if (named && !range) {
       return family.emitOpError("the name \"")
-             << pattern << "\" has " << place << ", expected a range of " << what;
+             << pattern << "\" has " << place << ", expected a range of " << what << " [weights.1]";
     }
     if (!named && range) {
       return family.emitOpError("has a range of ")
-             << what << ", expected " << place << " in the name \"" << pattern << "\"";
+             << what << ", expected " << place << " in the name \"" << pattern << "\" [weights.2]";
     }
   }
   return success();
@@ -90,11 +90,12 @@ static LogicalResult verifyPattern(WeightsOp family, StringRef pattern) {
 LogicalResult WeightsOp::verify() {
   bool scaled = isa<ScaledType>(getTensorType().getElementType());
   if (scaled && !getScales()) {
-    return emitOpError("is quantized, expected `scales` and the name of its tensor of scales");
+    return emitOpError("is quantized, expected `scales` and the name of its tensor of scales "
+                       "[weights.3]");
   }
   if (!scaled && getScales()) {
     return emitOpError("has scales \"") << *getScales() << "\", expected none with elements of "
-                                        << getTensorType().getElementType();
+                                        << getTensorType().getElementType() << " [weights.4]";
   }
   if (failed(verifyPattern(*this, getSource()))) {
     return failure();
@@ -176,10 +177,10 @@ void PrepareOp::print(OpAsmPrinter &printer) {
 LogicalResult PrepareOp::verify() {
   TypeRange arguments = getBody()->getArgumentTypes();
   if (getLayersAttr() && (arguments.size() != 1 || !arguments[0].isIndex())) {
-    return emitOpError("a body with layers takes one index, the layer's number");
+    return emitOpError("a body with layers takes one index, the layer's number [prepare.1]");
   }
   if (!getLayersAttr() && !arguments.empty()) {
-    return emitOpError("a body without layers takes no argument");
+    return emitOpError("a body without layers takes no argument [prepare.2]");
   }
   return success();
 }
@@ -196,15 +197,16 @@ static LogicalResult verifyPrepareOp(Operation &op) {
   for (Value operand : op.getOperands()) {
     if (isa<ScaledType>(getElementTypeOrSelf(operand.getType()))) {
       return op.emitOpError("in a dsv2.prepare takes ")
-             << operand.getType() << ", expected a dsv2.dequantize before it";
+             << operand.getType() << ", expected a dsv2.dequantize before it [prepare.3]";
     }
   }
   if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
     if (!slice.getType().hasStaticShape() || !slice.getOperands().drop_front().empty()) {
-      return slice.emitOpError("in a dsv2.prepare takes static offsets, sizes and strides");
+      return slice.emitOpError(
+          "in a dsv2.prepare takes static offsets, sizes and strides [prepare.4]");
     }
     if (!isUnit(slice.getStaticStrides())) {
-      return slice.emitOpError("in a dsv2.prepare takes unit strides");
+      return slice.emitOpError("in a dsv2.prepare takes unit strides [prepare.5]");
     }
     return success();
   }
@@ -216,7 +218,7 @@ static LogicalResult verifyPrepareOp(Operation &op) {
       "is not one of the ops that a dsv2.prepare may hold: dsv2.weight, dsv2.cast, "
       "dsv2.dequantize, dsv2.quantize, dsv2.transpose, tensor.extract_slice, tensor.concat, "
       "tensor.expand_shape, "
-      "tensor.collapse_shape");
+      "tensor.collapse_shape [prepare.6]");
 }
 
 LogicalResult PrepareOp::verifyRegions() {
@@ -227,7 +229,7 @@ LogicalResult PrepareOp::verifyRegions() {
   }
   auto yield = dyn_cast<YieldOp>(getBody()->back());
   if (!yield || yield.getNumOperands() != 1 || yield.getOperand(0).getType() != getType()) {
-    return emitOpError("must yield one value of its type ") << getType();
+    return emitOpError("must yield one value of its type ") << getType() << " [prepare.7]";
   }
   return success();
 }
@@ -245,16 +247,17 @@ void WeightOp::getAsmResultNames(OpAsmSetValueNameFn setName) {
 LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
   Operation *family = symbols.lookupNearestSymbolFrom(*this, getFamilyAttr());
   if (!isa_and_nonnull<WeightsOp, PrepareOp>(family)) {
-    return emitOpError("@") << getFamily() << " names no dsv2.weights or dsv2.prepare";
+    return emitOpError("@") << getFamily() << " names no dsv2.weights or dsv2.prepare [weight.1]";
   }
   if (isa<PrepareOp>(family) && (*this)->getParentOfType<PrepareOp>()) {
-    return emitOpError("@") << getFamily()
-                            << " is a dsv2.prepare, expected a checkpoint family in a prepare body";
+    return emitOpError("@")
+           << getFamily()
+           << " is a dsv2.prepare, expected a checkpoint family in a prepare body [weight.2]";
   }
   RankedTensorType type = getFamilyType(family);
   if (getResult().getType() != type) {
     InFlightDiagnostic error = emitOpError("is of ")
-                               << getResult().getType() << ", expected " << type;
+                               << getResult().getType() << ", expected " << type << " [weight.3]";
     error.attachNote(family->getLoc()) << "the family stands here";
     return error;
   }
@@ -262,7 +265,8 @@ LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (static_cast<bool>(layers) != static_cast<bool>(getLayer())) {
     return emitOpError("@") << getFamily()
                             << (layers ? " has layers, expected an index"
-                                       : " has no layers, expected no index");
+                                       : " has no layers, expected no index")
+                            << " [weight.4]";
   }
   if (layers && failed(verifyLayerNumbers(*this, getLayer()))) {
     return failure();
@@ -271,7 +275,7 @@ LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (used && !layers.contains(used)) {
     return emitOpError("layers ") << used.getBegin() << " to " << used.getEnd() << " index @"
                                   << getFamily() << " of layers " << layers.getBegin() << " to "
-                                  << layers.getEnd();
+                                  << layers.getEnd() << " [weight.5]";
   }
   return success();
 }
@@ -281,15 +285,15 @@ LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
   ShapeChecker check(location, "transpose");
   auto source = cast<RankedTensorType>(adaptor.getSource().getType());
   ArrayRef<int64_t> permutation = adaptor.getPermutation();
-  if (failed(check.equal("the permutation's length", permutation.size(), source.getRank(),
-                         "the source's rank"))) {
+  if (failed(check.equal("transpose.1", "the permutation's length", permutation.size(),
+                         source.getRank(), "the source's rank"))) {
     return failure();
   }
   SmallVector<bool> seen(permutation.size(), false);
   SmallVector<int64_t> shape;
   for (int64_t from : permutation) {
     if (from < 0 || from >= source.getRank() || seen[from]) {
-      return check.error("the permutation must name each dimension once");
+      return check.error("transpose.2", "the permutation must name each dimension once");
     }
     seen[from] = true;
     shape.push_back(source.getDimSize(from));

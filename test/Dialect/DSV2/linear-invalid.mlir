@@ -2,7 +2,7 @@
 // RUN: dsv2-opt %s --split-input-file --verify-diagnostics
 
 func.func @f(%x: tensor<?x8xf32>, %w: tensor<6xf32>) {
-  // expected-error @below {{the weight's length is 6, expected 8 (the width of x)}}
+  // expected-error @below {{the weight's length is 6, expected 8 (the width of x) [rms_norm.1]}}
   %y = dsv2.rms_norm %x, %w eps 1.0e-06 : tensor<?x8xf32>, tensor<6xf32>
   return
 }
@@ -10,7 +10,7 @@ func.func @f(%x: tensor<?x8xf32>, %w: tensor<6xf32>) {
 // -----
 
 func.func @f(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
-  // expected-error @below {{eps is 0.000000e+00, expected a positive number}}
+  // expected-error @below {{eps is 0.000000e+00, expected a positive number [rms_norm.2]}}
   %y = dsv2.rms_norm %x, %w eps 0.0 : tensor<?x8xf32>, tensor<8xf32>
   return
 }
@@ -18,7 +18,7 @@ func.func @f(%x: tensor<?x8xf32>, %w: tensor<8xf32>) {
 // -----
 
 func.func @f(%x: tensor<4x8xf32>, %w: tensor<8xf32>) {
-  // expected-error @below {{x is 'tensor<4x8xf32>', expected rows of rank 2 (a dynamic dimension, then static ones)}}
+  // expected-error @below {{x is 'tensor<4x8xf32>', expected rows of rank 2 (a dynamic dimension, then static ones) [type.17]}}
   %y = dsv2.rms_norm %x, %w eps 1.0e-06 : tensor<4x8xf32>, tensor<8xf32>
   return
 }
@@ -26,7 +26,7 @@ func.func @f(%x: tensor<4x8xf32>, %w: tensor<8xf32>) {
 // -----
 
 func.func @f(%x: tensor<?x8xf32>, %w: tensor<6x7xf32>) {
-  // expected-error @below {{the weight's input width is 7, expected 8 (the width of x)}}
+  // expected-error @below {{the weight's input width is 7, expected 8 (the width of x) [linear.1]}}
   %y = dsv2.linear %x, %w : tensor<?x8xf32>, tensor<6x7xf32>
   return
 }
@@ -34,7 +34,7 @@ func.func @f(%x: tensor<?x8xf32>, %w: tensor<6x7xf32>) {
 // -----
 
 func.func @f(%x: tensor<?x8xf16>, %w: tensor<6x8xf32>) {
-  // expected-error @below {{operand #0 must be rows of values (tensor<?xWxf32> or bf16), but got 'tensor<?x8xf16>'}}
+  // expected-error @below {{operand #0 must be rows of values (tensor<?xWxf32> or bf16) [type.1], but got 'tensor<?x8xf16>'}}
   %y = dsv2.linear %x, %w : tensor<?x8xf16>, tensor<6x8xf32>
   return
 }
@@ -43,7 +43,7 @@ func.func @f(%x: tensor<?x8xf16>, %w: tensor<6x8xf32>) {
 
 func.func @f(%x: tensor<?x8xf32>, %w: tensor<6x8xf32>) {
   // A contraction accumulates in f32 whatever its operands are.
-  // expected-error @below {{result #0 must be rows of f32 values (tensor<?xWxf32>), but got 'tensor<?x6xbf16>'}}
+  // expected-error @below {{result #0 must be rows of f32 values (tensor<?xWxf32>) [type.4], but got 'tensor<?x6xbf16>'}}
   %y = "dsv2.linear"(%x, %w) <{operandSegmentSizes = array<i32: 1, 1, 0, 0>}> : (tensor<?x8xf32>, tensor<6x8xf32>) -> tensor<?x6xbf16>
   return
 }
@@ -60,7 +60,7 @@ func.func @f(%x: tensor<?x8xf32>, %w: tensor<6x8xf32>) {
 // -----
 
 func.func @f(%x: tensor<?x2x8xf32>, %w: tensor<3x6x8xf32>) {
-  // expected-error @below {{the weight's number of heads is 3, expected 2 (the heads of x)}}
+  // expected-error @below {{the weight's number of heads is 3, expected 2 (the heads of x) [head_linear.1]}}
   %y = dsv2.head_linear %x, %w : tensor<?x2x8xf32>, tensor<3x6x8xf32>
   return
 }
@@ -68,7 +68,7 @@ func.func @f(%x: tensor<?x2x8xf32>, %w: tensor<3x6x8xf32>) {
 // -----
 
 func.func @f(%x: tensor<?x2x8xf32>, %w: tensor<2x8x6xf32>) {
-  // expected-error @below {{the weight's input width is 6, expected 8 (the width of a head of x)}}
+  // expected-error @below {{the weight's input width is 6, expected 8 (the width of a head of x) [head_linear.2]}}
   %y = dsv2.head_linear %x, %w : tensor<?x2x8xf32>, tensor<2x8x6xf32>
   return
 }
@@ -76,7 +76,7 @@ func.func @f(%x: tensor<?x2x8xf32>, %w: tensor<2x8x6xf32>) {
 // -----
 
 func.func @f(%x: tensor<?x8xbf16>) {
-  // expected-error @below {{operand #0 must be rows of f32 values (tensor<?xWxf32>), but got 'tensor<?x8xbf16>'}}
+  // expected-error @below {{operand #0 must be rows of f32 values (tensor<?xWxf32>) [type.4], but got 'tensor<?x8xbf16>'}}
   %y = dsv2.add %x, %x : tensor<?x8xbf16>
   return
 }
@@ -92,7 +92,7 @@ func.func @f(%x: tensor<?x8xf32>, %y: tensor<?x6xf32>) {
 // -----
 
 func.func @f(%x: tensor<?x8xf32>) {
-  // expected-error @below {{makes 'tensor<?x6xbf16>' of 'tensor<?x8xf32>', expected the same shape}}
+  // expected-error @below {{makes 'tensor<?x6xbf16>' of 'tensor<?x8xf32>', expected the same shape [cast.1]}}
   %y = dsv2.cast %x : tensor<?x8xf32> to tensor<?x6xbf16>
   return
 }
@@ -100,7 +100,7 @@ func.func @f(%x: tensor<?x8xf32>) {
 // -----
 
 func.func @f(%x: tensor<?x8xf32>) {
-  // expected-error @below {{casts 'tensor<?x8xf32>' to itself, expected another element type}}
+  // expected-error @below {{casts 'tensor<?x8xf32>' to itself, expected another element type [cast.2]}}
   %y = dsv2.cast %x : tensor<?x8xf32> to tensor<?x8xf32>
   return
 }

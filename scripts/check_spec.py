@@ -15,6 +15,7 @@ RULE = r"[a-z][a-z0-9_]*\.[0-9]+"
 # Each dialect: its pages, the code that says what is wrong, its negative tests.
 DIALECTS = {
     "dsv2": ("docs/spec/*.md", "dialects/DSV2/IR", "test/Dialect/DSV2"),
+    "dsv2_exec": ("docs/spec/exec/*.md", "dialects/Exec/IR", "test/Dialect/Exec"),
 }
 
 

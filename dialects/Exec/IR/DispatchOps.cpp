@@ -22,15 +22,17 @@ LogicalResult EntryOp::verify() {
     if (guard->getNumDims() != 0 || guard->getNumSymbols() != kLaunchSymbolCount) {
       return emitOpError() << "guard has " << guard->getNumDims() << " dimensions and "
                            << guard->getNumSymbols() << " symbols, expected 0 and "
-                           << kLaunchSymbolCount;
+                           << kLaunchSymbolCount << " [exec_entry.1]";
     }
     if (llvm::is_contained(guard->getEqFlags(), true)) {
-      return emitOpError("guard has an equality, expected expressions that must be >= 0");
+      return emitOpError("guard has an equality, expected expressions that must be >= 0 "
+                         "[exec_entry.2]");
     }
   }
   for (Operation &op : *getBody()) {
     if (!isa<DispatchOp, RepeatOp>(op)) {
-      return op.emitOpError("stands in an entry, which holds dispatches and repeats");
+      return op.emitOpError(
+          "stands in an entry, which holds dispatches and repeats [exec_entry.3]");
     }
   }
   return success();
@@ -57,7 +59,8 @@ static LogicalResult verifyWeightLayers(DispatchOp op, ArgAttr arg, WeightOp wei
                                         LayersAttr loop) {
   if (!weight.getLayers()) {
     if (arg.getScale() != 0 || arg.getOffset() != 0) {
-      return op.emitOpError() << "indexes " << arg.getRef() << ", which has no layers";
+      return op.emitOpError() << "indexes " << arg.getRef()
+                              << ", which has no layers [exec_dispatch.5]";
     }
     return success();
   }
@@ -68,8 +71,8 @@ static LogicalResult verifyWeightLayers(DispatchOp op, ArgAttr arg, WeightOp wei
   for (int64_t layer = begin; layer <= last; layer += step) {
     int64_t wanted = arg.getScale() * layer + arg.getOffset();
     if (!layers.contains(wanted)) {
-      InFlightDiagnostic diagnostic = op.emitOpError()
-                                      << "wants layer " << wanted << " of " << arg.getRef();
+      InFlightDiagnostic diagnostic = op.emitOpError() << "wants layer " << wanted << " of "
+                                                       << arg.getRef() << " [exec_dispatch.6]";
       diagnostic.attachNote(weight.getLoc()) << "which has layers " << layers.getBegin() << " to "
                                              << layers.getEnd() << " step " << layers.getStep();
       return diagnostic;
@@ -81,7 +84,8 @@ static LogicalResult verifyWeightLayers(DispatchOp op, ArgAttr arg, WeightOp wei
 LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &tables) {
   auto variant = (*this)->getParentOfType<VariantOp>();
   if (!tables.lookupSymbolIn<KernelOp>(variant, getKernelAttr())) {
-    return emitOpError() << "launches " << getKernelAttr() << ", which is no kernel of the variant";
+    return emitOpError() << "launches " << getKernelAttr()
+                         << ", which is no kernel of the variant [exec_dispatch.1]";
   }
   auto repeat = dyn_cast<RepeatOp>((*this)->getParentOp());
   LayersAttr loop = repeat ? repeat.getLayers() : LayersAttr();
@@ -90,7 +94,8 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &tables) {
       continue;
     }
     if (!loop && arg.getScale() != 0) {
-      return emitOpError() << "indexes " << arg.getRef() << " by l outside a repeat";
+      return emitOpError() << "indexes " << arg.getRef()
+                           << " by l outside a repeat [exec_dispatch.2]";
     }
     Operation *target = tables.lookupSymbolIn(variant, arg.getRef());
     if (auto weight = dyn_cast_or_null<WeightOp>(target)) {
@@ -100,8 +105,9 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &tables) {
       continue;
     }
     if (!isa_and_nonnull<BufferOp, CacheOp>(target)) {
-      return emitOpError() << "names " << arg.getRef()
-                           << ", which is no buffer, weight or cache of the variant";
+      return emitOpError()
+             << "names " << arg.getRef()
+             << ", which is no buffer, weight or cache of the variant [exec_dispatch.3]";
     }
     int64_t first = arg.getScale() * (loop ? loop.getBegin() : 0) + arg.getOffset();
     int64_t last = arg.getScale() * (loop ? loop.getLast() : 0) + arg.getOffset();
@@ -109,7 +115,8 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &tables) {
     if (std::min(first, last) < 0 ||
         (cache && std::max(first, last) >= static_cast<int64_t>(cache.getLayers()))) {
       return emitOpError() << "indexes " << arg.getRef() << " from " << std::min(first, last)
-                           << " to " << std::max(first, last) << ", expected an index that it has";
+                           << " to " << std::max(first, last)
+                           << ", expected an index that it has [exec_dispatch.4]";
     }
   }
   return success();

@@ -46,7 +46,7 @@ LogicalResult LayersAttr::verify(function_ref<InFlightDiagnostic()> emitError, i
                                  int64_t end, int64_t step) {
   if (begin < 0 || end <= begin || step < 1) {
     return emitError() << "layers " << begin << " to " << end << " step " << step
-                       << ", expected 0 <= begin < end and a positive step";
+                       << ", expected 0 <= begin < end and a positive step [exec_layers.1]";
   }
   return success();
 }
@@ -89,17 +89,18 @@ LogicalResult SourceAttr::verify(function_ref<InFlightDiagnostic()> emitError, S
   bool scaled = isa<Float8E4M3FNType>(element);
   if (!type.hasStaticShape() || !(element.isF32() || element.isBF16() || scaled)) {
     return emitError() << "source " << name << " has type " << type
-                       << ", expected a static tensor of f32, bf16 or f8E4M3FN";
+                       << ", expected a static tensor of f32, bf16 or f8E4M3FN [exec_source.1]";
   }
   if (scaled != bool(scales)) {
     return emitError() << "source " << name << " of type " << type
-                       << (scaled ? " needs scales" : " has scales, expected none");
+                       << (scaled ? " needs scales" : " has scales, expected none")
+                       << " [exec_source.2]";
   }
   if (scaled && (type.getRank() != 2 || blockRows < 1 || blockRows > type.getDimSize(0) ||
                  blockColumns < 1 || blockColumns > type.getDimSize(1))) {
     return emitError() << "source " << name << " of type " << type << " has scales in blocks of "
                        << blockRows << " x " << blockColumns
-                       << ", expected a matrix and blocks within it";
+                       << ", expected a matrix and blocks within it [exec_source.3]";
   }
   return success();
 }
@@ -154,16 +155,17 @@ LogicalResult CopyAttr::verify(function_ref<InFlightDiagnostic()> emitError, int
       extents.size() > 8) {
     return emitError() << "copy has " << extents.size() << " extents, " << srcStrides.size()
                        << " source and " << dstStrides.size()
-                       << " destination strides, expected as many of each, at most 8";
+                       << " destination strides, expected as many of each, at most 8 [exec_copy.1]";
   }
   if (source < 0 || srcOffset < 0 || dstOffset < 0 || expertBegin < 0 || expertCount < 1 ||
       expertDstStride < 0) {
-    return emitError() << "copy has a negative number or no expert";
+    return emitError() << "copy has a negative number or no expert [exec_copy.2]";
   }
   for (auto [extent, from, to] : llvm::zip_equal(extents, srcStrides, dstStrides)) {
     if (extent < 1 || from < 0 || to < 0) {
       return emitError() << "copy has dimension " << extent << " : " << from << " -> " << to
-                         << ", expected a positive extent and strides that are not negative";
+                         << ", expected a positive extent and strides that are not negative "
+                            "[exec_copy.3]";
     }
   }
   return success();
@@ -261,7 +263,7 @@ static ParseResult parseLayerIndex(AsmParser &parser, int64_t &scale, int64_t &o
   }
   return isa<AffineDimExpr>(expr)
              ? success()
-             : parser.emitError(loc) << "expected an index of the form a * l + c";
+             : parser.emitError(loc) << "expected an index of the form a * l + c [exec_arg.2]";
 }
 
 FailureOr<ArgAttr> ArgAttr::parseBody(AsmParser &parser) {
@@ -285,7 +287,8 @@ FailureOr<ArgAttr> ArgAttr::parseBody(AsmParser &parser) {
         return launch(context, static_cast<LaunchSymbol>(i));
       }
     }
-    parser.emitError(loc) << "'" << letter << "' is no launch symbol, expected T, B, W, C, P or R";
+    parser.emitError(loc) << "'" << letter
+                          << "' is no launch symbol, expected T, B, W, C, P or R [exec_arg.1]";
     return failure();
   }
   int64_t value = 0;

@@ -17,7 +17,7 @@ static LogicalResult verifyLaunchMap(Operation *op, AffineMap map, StringRef wha
     return op->emitOpError() << what << " has " << map.getNumDims() << " dimensions, "
                              << map.getNumSymbols() << " symbols and " << map.getNumResults()
                              << " results, expected 0, " << kLaunchSymbolCount
-                             << " and at least one";
+                             << " and at least one [exec_launch.1]";
   }
   return success();
 }
@@ -49,11 +49,12 @@ LogicalResult VariantOp::verifyRegions() {
   for (Operation &op : *getBody()) {
     if (!isa<WeightOp, KernelOp, ImageOp, BufferOp, CacheOp, EntryOp>(op)) {
       return op.emitOpError("stands in a variant, which holds weights, kernels, an image, buffers, "
-                            "caches and entries");
+                            "caches and entries [exec_variant.1]");
     }
     if (auto other = dyn_cast<ImageOp>(op)) {
       if (image) {
-        InFlightDiagnostic diagnostic = other.emitOpError("is a second image of its variant");
+        InFlightDiagnostic diagnostic =
+            other.emitOpError("is a second image of its variant [exec_variant.2]");
         diagnostic.attachNote(image.getLoc()) << "the first is here";
         return diagnostic;
       }
@@ -71,7 +72,7 @@ LogicalResult VariantOp::verifyRegions() {
                           : cast<DenseIntElementsAttr>(image.getCode()).getNumElements();
     if (end > room) {
       return kernel.emitOpError() << "ends at " << end << ", the image has " << room << " bytes"
-                                  << (flat ? " of text" : "");
+                                  << (flat ? " of text" : "") << " [exec_variant.3]";
     }
   }
   return success();
@@ -83,25 +84,27 @@ LogicalResult VariantOp::verifyRegions() {
 
 LogicalResult WeightOp::verify() {
   if (!isFloatElement(getElementType())) {
-    return emitOpError() << "has type " << getElementType() << ", expected f32 or bf16";
+    return emitOpError() << "has type " << getElementType()
+                         << ", expected f32 or bf16 [exec_weight.1]";
   }
   for (CopyAttr copy : getCopies().getAsRange<CopyAttr>()) {
     if (copy.getSource() >= static_cast<int64_t>(getSources().size())) {
       return emitOpError() << "has a copy of source " << copy.getSource() << ", there are "
-                           << getSources().size();
+                           << getSources().size() << " [exec_weight.2]";
     }
     auto source = cast<SourceAttr>(getSources()[copy.getSource()]);
     bool once =
         copy.getExpertBegin() == 0 && copy.getExpertCount() == 1 && copy.getExpertDstStride() == 0;
     if (!source.getName().getValue().contains("{e}") && !once) {
       return emitOpError() << "repeats a copy of " << source.getName()
-                           << " for experts, but the name has no {e}";
+                           << " for experts, but the name has no {e} [exec_weight.3]";
     }
   }
   if (!getLayers()) {
     for (SourceAttr source : getSources().getAsRange<SourceAttr>()) {
       if (source.getName().getValue().contains("{l}")) {
-        return emitOpError() << "has no layers but source " << source.getName() << " has {l}";
+        return emitOpError() << "has no layers but source " << source.getName()
+                             << " has {l} [exec_weight.4]";
       }
     }
   }
@@ -129,13 +132,13 @@ void KernelOp::build(OpBuilder &builder, OperationState &state, StringRef name) 
 
 LogicalResult KernelOp::verify() {
   if (getOffset().has_value() != getSize().has_value()) {
-    return emitOpError("has one of offset and size, expected both or none");
+    return emitOpError("has one of offset and size, expected both or none [exec_kernel.1]");
   }
   if (!getOffset() && !getSpec() && getBody()->empty()) {
-    return emitOpError("has neither a spec nor a body nor code");
+    return emitOpError("has neither a spec nor a body nor code [exec_kernel.2]");
   }
   if (getSpec() && !getBody()->empty()) {
-    return emitOpError("has a spec and a body, expected one of them");
+    return emitOpError("has a spec and a body, expected one of them [exec_kernel.3]");
   }
   return success();
 }
@@ -158,22 +161,22 @@ LogicalResult ImageOp::verify() {
   // Those of lib/Artifact/Program.h.
   if (!llvm::is_contained({"flat", "ptx", "cubin", "hsaco"}, getFormat())) {
     return emitOpError() << "has the format '" << getFormat()
-                         << "', expected flat, ptx, cubin or hsaco";
+                         << "', expected flat, ptx, cubin or hsaco [exec_image.1]";
   }
   if (getFormat() != "flat" && getTextSize() != 0) {
     return emitOpError() << "of format " << getFormat() << " has " << getTextSize()
-                         << " bytes of text, expected 0";
+                         << " bytes of text, expected 0 [exec_image.2]";
   }
   auto code = dyn_cast<DenseIntElementsAttr>(getCode());
   if (!code || !code.getElementType().isInteger(8) || code.getType().getRank() != 1) {
     return emitOpError() << "has code of type " << getCode().getShapedType()
-                         << ", expected a dense tensor of rank 1 of i8";
+                         << ", expected a dense tensor of rank 1 of i8 [exec_image.3]";
   }
   int64_t size = code.getNumElements();
   int64_t text = static_cast<int64_t>(getTextSize());
   if (size % 4096 != 0 || text % 4096 != 0 || text > size) {
     return emitOpError() << "has " << text << " bytes of text of " << size
-                         << ", expected whole pages of 4096 bytes";
+                         << ", expected whole pages of 4096 bytes [exec_image.4]";
   }
   return success();
 }
@@ -202,30 +205,34 @@ void BufferOp::build(OpBuilder &builder, OperationState &state, StringRef name, 
 LogicalResult BufferOp::verify() {
   Type type = getElementType();
   if (!isFloatElement(type) && !type.isInteger(32) && !type.isInteger(64)) {
-    return emitOpError() << "has type " << type << ", expected f32, bf16, i32 or i64";
+    return emitOpError() << "has type " << type
+                         << ", expected f32, bf16, i32 or i64 [exec_buffer.1]";
   }
   if (getTable() && getOutput()) {
-    return emitOpError("is a table and an output, expected one of them");
+    return emitOpError("is a table and an output, expected one of them [exec_buffer.2]");
   }
   if (getLiveBegin().has_value() != getLiveEnd().has_value()) {
-    return emitOpError("has one end of a live interval, expected both or none");
+    return emitOpError("has one end of a live interval, expected both or none [exec_buffer.3]");
   }
   if (getLiveBegin() && !isArena()) {
-    return emitOpError("is a table or an output, which are always live, but has a live interval");
+    return emitOpError("is a table or an output, which are always live, but has a live interval "
+                       "[exec_buffer.4]");
   }
   if (getLiveBegin() && *getLiveBegin() >= *getLiveEnd()) {
     return emitOpError() << "is live " << *getLiveBegin() << " to " << *getLiveEnd()
-                         << ", expected a begin before the end";
+                         << ", expected a begin before the end [exec_buffer.5]";
   }
   return verifyLaunchMap(*this, getElements(), "size");
 }
 
 LogicalResult CacheOp::verify() {
   if (!isFloatElement(getElementType())) {
-    return emitOpError() << "has type " << getElementType() << ", expected f32 or bf16";
+    return emitOpError() << "has type " << getElementType()
+                         << ", expected f32 or bf16 [exec_cache.1]";
   }
   if (getPageTokens() > 64) {
-    return emitOpError() << "has pages of " << getPageTokens() << " tokens, expected at most 64";
+    return emitOpError() << "has pages of " << getPageTokens()
+                         << " tokens, expected at most 64 [exec_cache.2]";
   }
   return success();
 }

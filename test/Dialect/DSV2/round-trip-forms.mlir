@@ -1,6 +1,7 @@
 // Optional parts of ops, grouped queries, parts of the context, quantized weights, layers with a
 // period and a second step function print as they are written, also in the generic form.
 // RUN: dsv2-opt %s | dsv2-opt | FileCheck %s
+// RUN: dsv2-opt %s --emit-bytecode | dsv2-opt | FileCheck %s
 // RUN: dsv2-opt %s --mlir-print-op-generic | dsv2-opt | FileCheck %s
 
 #scale8 = #dsv2.attention_scale<head_width = 8, factor = 1.0, mscale_all_dim = 0.0>

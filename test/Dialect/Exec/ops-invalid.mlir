@@ -4,7 +4,7 @@
 // Kernel past the text.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{ends at 4097, the image has 4096 bytes of text}}
+  // expected-error @+1 {{ends at 4097, the image has 4096 bytes of text [exec_variant.3]}}
   dsv2_exec.kernel @k builder "b" scratch 0 at 4096 size 1
   dsv2_exec.image text 4096 code dense<1> : tensor<4096xi8>
 }
@@ -16,7 +16,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
   // expected-note @+1 {{the first is here}}
   dsv2_exec.image text 4096 code dense<1> : tensor<4096xi8>
-  // expected-error @+1 {{is a second image of its variant}}
+  // expected-error @+1 {{is a second image of its variant [exec_variant.2]}}
   dsv2_exec.image text 4096 code dense<2> : tensor<4096xi8>
 }
 
@@ -25,7 +25,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Image without whole pages.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{has 4096 bytes of text of 5000, expected whole pages}}
+  // expected-error @+1 {{has 4096 bytes of text of 5000, expected whole pages of 4096 bytes [exec_image.4]}}
   dsv2_exec.image text 4096 code dense<1> : tensor<5000xi8>
 }
 
@@ -34,7 +34,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Weight of integers.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{has type 'i32', expected f32 or bf16}}
+  // expected-error @+1 {{has type 'i32', expected f32 or bf16 [exec_weight.1]}}
   dsv2_exec.weight @w : i32 elements 1 sources [] copies []
 }
 
@@ -43,7 +43,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Copy of no source.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{has a copy of source 1, there are 1}}
+  // expected-error @+1 {{has a copy of source 1, there are 1 [exec_weight.2]}}
   dsv2_exec.weight @w : f32 elements 1 sources ["a" : tensor<1xf32>] copies [1 at 0 to 0 dims []]
 }
 
@@ -52,7 +52,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // fp8 without scales.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{source "a" of type 'tensor<2x2xf8E4M3FN>' needs scales}}
+  // expected-error @+1 {{source "a" of type 'tensor<2x2xf8E4M3FN>' needs scales [exec_source.2]}}
   dsv2_exec.weight @w : f32 elements 4 sources ["a" : tensor<2x2xf8E4M3FN>] copies []
 }
 
@@ -61,7 +61,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Scales of plain numbers.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{source "a" of type 'tensor<2x2xbf16>' has scales, expected none}}
+  // expected-error @+1 {{source "a" of type 'tensor<2x2xbf16>' has scales, expected none [exec_source.2]}}
   dsv2_exec.weight @w : f32 elements 4 sources ["a" : tensor<2x2xbf16> scales "s" [1, 1]] copies []
 }
 
@@ -70,7 +70,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Blocks larger than the matrix.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{has scales in blocks of 3 x 1, expected a matrix and blocks within it}}
+  // expected-error @+1 {{has scales in blocks of 3 x 1, expected a matrix and blocks within it [exec_source.3]}}
   dsv2_exec.weight @w : f32 elements 4 sources ["a" : tensor<2x2xf8E4M3FN> scales "s" [3, 1]] copies []
 }
 
@@ -79,7 +79,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Experts without {e}.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{repeats a copy of "a" for experts, but the name has no {e}}}
+  // expected-error @+1 {{repeats a copy of "a" for experts, but the name has no {e} [exec_weight.3]}}
   dsv2_exec.weight @w : f32 elements 4 sources ["a" : tensor<1xf32>] copies [0 at 0 to 0 dims [] experts 0 to 4 stride 1]
 }
 
@@ -88,7 +88,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Layers of a global weight.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{has no layers but source "a{l}" has {l}}}
+  // expected-error @+1 {{has no layers but source "a{l}" has {l} [exec_weight.4]}}
   dsv2_exec.weight @w : f32 elements 1 sources ["a{l}" : tensor<1xf32>] copies []
 }
 
@@ -97,7 +97,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Negative stride.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{copy has dimension 4 : -1 -> 1}}
+  // expected-error @+1 {{copy has dimension 4 : -1 -> 1, expected a positive extent and strides that are not negative [exec_copy.3]}}
   dsv2_exec.weight @w : f32 elements 4 sources ["a" : tensor<4xf32>] copies [0 at 3 to 0 dims [4 : -1 -> 1]]
 }
 
@@ -106,7 +106,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Empty layers.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{layers 3 to 3 step 1}}
+  // expected-error @+1 {{layers 3 to 3 step 1, expected 0 <= begin < end and a positive step [exec_layers.1]}}
   dsv2_exec.weight @w layers 3 to 3 : f32 elements 4 sources [] copies []
 }
 
@@ -115,7 +115,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Kernel without anything.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{has neither a spec nor a body nor code}}
+  // expected-error @+1 {{has neither a spec nor a body nor code [exec_kernel.2]}}
   dsv2_exec.kernel @k builder "b" scratch 0
 }
 
@@ -124,7 +124,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Table with an interval.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{always live, but has a live interval}}
+  // expected-error @+1 {{always live, but has a live interval [exec_buffer.4]}}
   dsv2_exec.buffer @b : f32 size(T) table "tokens" live 0 to 1
 }
 
@@ -133,7 +133,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Empty interval.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{is live 2 to 2}}
+  // expected-error @+1 {{is live 2 to 2, expected a begin before the end [exec_buffer.5]}}
   dsv2_exec.buffer @b : f32 size(T) live 2 to 2
 }
 
@@ -142,7 +142,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Map over dimensions.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{size has 1 dimensions, 0 symbols and 1 results}}
+  // expected-error @+1 {{size has 1 dimensions, 0 symbols and 1 results, expected 0, 6 and at least one [exec_launch.1]}}
   "dsv2_exec.buffer"() {sym_name = "b", element_type = f32, elements = affine_map<(d0) -> (d0)>} : () -> ()
 }
 
@@ -151,7 +151,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Large page.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{has pages of 65 tokens, expected at most 64}}
+  // expected-error @+1 {{has pages of 65 tokens, expected at most 64 [exec_cache.2]}}
   dsv2_exec.cache @c : f32 layers 1 page_tokens 65 row_elements 1
 }
 
@@ -160,7 +160,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Guard with an equality.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{guard has an equality}}
+  // expected-error @+1 {{guard has an equality, expected expressions that must be >= 0 [exec_entry.2]}}
   "dsv2_exec.entry"() ({ ^bb0: }) {sym_name = "e", guard = affine_set<()[a, b, c, d, e, f] : (a == 0)>} : () -> ()
 }
 
@@ -180,7 +180,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
   dsv2_exec.entry @e {
-    // expected-error @+1 {{stands in an entry, which holds dispatches and repeats}}
+    // expected-error @+1 {{stands in an entry, which holds dispatches and repeats [exec_entry.3]}}
     arith.constant 1 : i32
   }
 }
@@ -191,7 +191,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
   dsv2_exec.entry @e {
-    // expected-error @+1 {{launches @k, which is no kernel of the variant}}
+    // expected-error @+1 {{launches @k, which is no kernel of the variant [exec_dispatch.1]}}
     dsv2_exec.dispatch @k items(T) ()
   }
 }
@@ -206,7 +206,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
   dsv2_exec.weight @g : f32 elements 1 sources [] copies []
   dsv2_exec.cache @c : f32 layers 2 page_tokens 64 row_elements 1
   dsv2_exec.entry @e {
-    // expected-error @+1 {{names @x, which is no buffer, weight or cache}}
+    // expected-error @+1 {{names @x, which is no buffer, weight or cache of the variant [exec_dispatch.3]}}
     dsv2_exec.dispatch @k items(T) (@x)
   }
 }
@@ -221,7 +221,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
   dsv2_exec.weight @g : f32 elements 1 sources [] copies []
   dsv2_exec.cache @c : f32 layers 2 page_tokens 64 row_elements 1
   dsv2_exec.entry @e {
-    // expected-error @+1 {{indexes @w by l outside a repeat}}
+    // expected-error @+1 {{indexes @w by l outside a repeat [exec_dispatch.2]}}
     dsv2_exec.dispatch @k items(T) (@w[l])
   }
 }
@@ -236,7 +236,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
   dsv2_exec.weight @g : f32 elements 1 sources [] copies []
   dsv2_exec.cache @c : f32 layers 2 page_tokens 64 row_elements 1
   dsv2_exec.entry @e {
-    // expected-error @+1 {{indexes @g, which has no layers}}
+    // expected-error @+1 {{indexes @g, which has no layers [exec_dispatch.5]}}
     dsv2_exec.dispatch @k items(T) (@g[1])
   }
 }
@@ -253,7 +253,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
   dsv2_exec.cache @c : f32 layers 2 page_tokens 64 row_elements 1
   dsv2_exec.entry @e {
     dsv2_exec.repeat l = 1 to 3 {
-      // expected-error @+1 {{wants layer 2 of @w}}
+      // expected-error @+1 {{wants layer 2 of @w [exec_dispatch.6]}}
       dsv2_exec.dispatch @k items(T) (@w[l])
     }
   }
@@ -270,7 +270,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
   dsv2_exec.cache @c : f32 layers 2 page_tokens 64 row_elements 1
   dsv2_exec.entry @e {
     dsv2_exec.repeat l = 1 to 3 {
-      // expected-error @+1 {{indexes @c from 1 to 2}}
+      // expected-error @+1 {{indexes @c from 1 to 2, expected an index that it has [exec_dispatch.4]}}
       dsv2_exec.dispatch @k items(T) (@c[l])
     }
   }
@@ -286,7 +286,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
   dsv2_exec.weight @g : f32 elements 1 sources [] copies []
   dsv2_exec.cache @c : f32 layers 2 page_tokens 64 row_elements 1
   dsv2_exec.entry @e {
-    // expected-error @+1 {{'X' is no launch symbol}}
+    // expected-error @+1 {{'X' is no launch symbol, expected T, B, W, C, P or R [exec_arg.1]}}
     dsv2_exec.dispatch @k items(T) (sym X)
   }
 }
@@ -302,7 +302,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
   dsv2_exec.cache @c : f32 layers 2 page_tokens 64 row_elements 1
   dsv2_exec.entry @e {
     dsv2_exec.repeat l = 1 to 3 {
-      // expected-error @+1 {{expected an index of the form a * l + c}}
+      // expected-error @+1 {{expected an index of the form a * l + c [exec_arg.2]}}
       dsv2_exec.dispatch @k items(T) (@w[l floordiv 2])
     }
   }
@@ -313,7 +313,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Module past the end of an image of modules.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{ends at 4097, the image has 4096 bytes}}
+  // expected-error @+1 {{ends at 4097, the image has 4096 bytes [exec_variant.3]}}
   dsv2_exec.kernel @k builder "b" scratch 0 threads 32 shared 0 at 4032 size 65
   dsv2_exec.image format "cubin" text 0 code dense<1> : tensor<4096xi8>
 }
@@ -323,7 +323,7 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Unknown format.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{has the format 'elf', expected flat, ptx, cubin or hsaco}}
+  // expected-error @+1 {{has the format 'elf', expected flat, ptx, cubin or hsaco [exec_image.1]}}
   dsv2_exec.image format "elf" text 0 code dense<1> : tensor<4096xi8>
 }
 
@@ -332,6 +332,6 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
 // Modules have no text.
 dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
     rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
-  // expected-error @+1 {{of format ptx has 4096 bytes of text, expected 0}}
+  // expected-error @+1 {{of format ptx has 4096 bytes of text, expected 0 [exec_image.2]}}
   dsv2_exec.image format "ptx" text 4096 code dense<1> : tensor<4096xi8>
 }

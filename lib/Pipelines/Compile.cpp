@@ -1,9 +1,8 @@
-//===- Compile.cpp - the whole pipeline behind one option
-//----------------------------------------===//
+//===- Compile.cpp - the whole pipeline behind one option -------------------------------------===//
 //
 // Options are checked before the first stage runs: a wrong one must not cost a compilation.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Pipelines/Passes.h"
 #include "lib/Pipelines/Registration.h"

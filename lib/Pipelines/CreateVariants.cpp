@@ -1,10 +1,9 @@
-//===- CreateVariants.cpp - an empty program for each target
-//-------------------------------------===//
+//===- CreateVariants.cpp - an empty program for each target ----------------------------------===//
 //
 // The only place between model and code that looks a target up: what later passes need to know of
 // it is written into the variant.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Pipelines/Passes.h"
 

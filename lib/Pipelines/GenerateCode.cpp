@@ -1,10 +1,9 @@
-//===- GenerateCode.cpp - compile every kernel, attach the code
-//----------------------------------===//
+//===- GenerateCode.cpp - compile every kernel, attach the code -------------------------------===//
 //
 // Kernels of all variants are compiled by the context's thread pool, each on a module of its own;
 // what is written back, and its order, does not depend on the threads.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Pipelines/Passes.h"
 

@@ -1,9 +1,8 @@
-//===- Passes.h - passes that need more than one room
-//--------------------------------------------===//
+//===- Passes.h - passes that need more than one room -----------------------------------------===//
 //
 // Declarations that TableGen writes from Passes.td.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef DSV2_LIB_PIPELINES_PASSES_H
 #define DSV2_LIB_PIPELINES_PASSES_H

@@ -1,9 +1,8 @@
-//===- Stages.cpp - what each stage of a compilation runs
-//---------------------------------------===//
+//===- Stages.cpp - what each stage of a compilation runs -------------------------------------===//
 //
 // One function per stage; the comment at each pass says why it stands there.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Pipelines/Stages.h"
 #include "lib/Pipelines/Passes.h"

@@ -1,5 +1,4 @@
-//===- Stages.h - the stages from a model to code
-//----------------------------------------------===//
+//===- Stages.h - the stages from a model to code ---------------------------------------------===//
 //
 //   import -> model -> dispatches -> buffers -> codegen
 //
@@ -7,7 +6,7 @@
 // records the stage it has reached (`dsv2.stage`); `--dsv2-compile` runs the stages that are still
 // missing, up to `stop-after`, so a pipe may stop anywhere and go on from there.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef DSV2_LIB_PIPELINES_STAGES_H
 #define DSV2_LIB_PIPELINES_STAGES_H

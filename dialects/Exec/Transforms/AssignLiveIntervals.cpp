@@ -1,10 +1,9 @@
-//===- AssignLiveIntervals.cpp - When each arena buffer is live
-//-----------------------------------===//
+//===- AssignLiveIntervals.cpp - When each arena buffer is live -------------------------------===//
 //
 // Offsets are the runtime's: sizes depend on caps that are fixed at load. Here is only which
 // buffers may not share memory.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "dialects/Exec/IR/Exec.h"
 #include "dialects/Exec/Transforms/Passes.h"

@@ -1,10 +1,9 @@
-//===- FormDispatches.cpp - Turn the step function into programs
-//----------------------------------===//
+//===- FormDispatches.cpp - Turn the step function into programs ------------------------------===//
 //
 // Each variant is filled by one walk over the step for every entry (StepLowering); this file says
 // which entries there are and what the module keeps of the model.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Conversion/DSV2ToExec/KernelCoverage.h"
 #include "lib/Conversion/DSV2ToExec/Passes.h"

@@ -1,10 +1,9 @@
-//===- LowerAttention.cpp - Compression, rope, the cache, latent attention
-//------------------------===//
+//===- LowerAttention.cpp - Compression, rope, the cache, latent attention --------------------===//
 //
 // The cache is one buffer of pages, updated in place: its linear type says that nothing reads the
 // old one. Both schedules of attention merge the same blocks of context in the same order.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Codegen/LatentAttention.h"
 #include "lib/Conversion/DSV2ToExec/StepLowering.h"

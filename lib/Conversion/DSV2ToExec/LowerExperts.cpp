@@ -1,11 +1,10 @@
-//===- LowerExperts.cpp - Gate, dense MLPs, routed experts
-//----------------------------------------===//
+//===- LowerExperts.cpp - Gate, dense MLPs, routed experts ------------------------------------===//
 //
 // Routed experts are five dispatches: a sort of (token, slot) pairs by expert, gate and up of every
 // expert's rows with SwiGLU, down, and per token the weighted sum over its slots, in slot order.
 // Work lists live on the device; grids depend on launch symbols only.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Conversion/DSV2ToExec/StepLowering.h"
 #include "lib/Conversion/DSV2ToLinalg/RowOps.h"

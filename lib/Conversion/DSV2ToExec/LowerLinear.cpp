@@ -1,10 +1,9 @@
-//===- LowerLinear.cpp - Norms, residuals, casts, contractions
-//------------------------------------===//
+//===- LowerLinear.cpp - Norms, residuals, casts, contractions --------------------------------===//
 //
 // A producer writes every form (element type) that its readers want, with the zeros that
 // contractions read past the end of a row, so that a cast is seldom a kernel.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Conversion/DSV2ToExec/StepLowering.h"
 #include "lib/Conversion/DSV2ToLinalg/RowOps.h"

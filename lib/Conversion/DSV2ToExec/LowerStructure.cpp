@@ -1,10 +1,9 @@
-//===- LowerStructure.cpp - Embedding, the loop over layers, outputs
-//------------------------------===//
+//===- LowerStructure.cpp - Embedding, the loop over layers, outputs --------------------------===//
 //
 // A carried value keeps one buffer for all layers: the op that makes the next layer's value writes
 // there directly. That is legal when nothing reads the old value afterwards, which is checked.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Conversion/DSV2ToExec/StepLowering.h"
 #include "lib/Conversion/DSV2ToLinalg/RowOps.h"

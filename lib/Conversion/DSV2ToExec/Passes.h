@@ -1,9 +1,8 @@
-//===- Passes.h - From the model to programs
-//------------------------------------------------------===//
+//===- Passes.h - From the model to programs --------------------------------------------------===//
 //
 // Declarations that TableGen writes from Passes.td.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef DSV2_CONVERSION_DSV2TOEXEC_PASSES_H
 #define DSV2_CONVERSION_DSV2TOEXEC_PASSES_H

@@ -1,10 +1,9 @@
-//===- ProgramBuilder.cpp - Fill a variant with buffers, kernels, dispatches
-//----------------------===//
+//===- ProgramBuilder.cpp - Fill a variant with buffers, kernels, dispatches ------------------===//
 //
 // Names are the only state: everything else is in the ops. Tables keep the name that the runtime
 // knows them by, whatever the weights of the model are called.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Conversion/DSV2ToExec/ProgramBuilder.h"
 #include "lib/Conversion/PrepareToCopies/PrepareToCopies.h"

@@ -1,11 +1,10 @@
-//===- ProgramBuilder.h - Fill a variant with buffers, kernels, dispatches
-//------------------------===//
+//===- ProgramBuilder.h - Fill a variant with buffers, kernels, dispatches --------------------===//
 //
 // What lowering a step needs to say, without the details of the dsv2_exec ops: declare a buffer, a
 // prepared weight or a kernel once and get its name, launch a kernel over a grid. Equal kernels and
 // equal weights are declared once, whichever entry or layer asks first.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef DSV2_CONVERSION_DSV2TOEXEC_PROGRAMBUILDER_H
 #define DSV2_CONVERSION_DSV2TOEXEC_PROGRAMBUILDER_H

@@ -1,11 +1,10 @@
-//===- StepLowering.cpp - Places of values, and the walk over a step
-//------------------------------===//
+//===- StepLowering.cpp - Places of values, and the walk over a step --------------------------===//
 //
 // Contractions, attention, experts and cache updates are lowered where they stand. Norms, rope,
 // casts, splits and merges are lowered when a reader asks for their place, so that a reader may
 // also look through them (cache_append does the norm of the latent and the rope of the key itself).
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Conversion/DSV2ToExec/StepLowering.h"
 

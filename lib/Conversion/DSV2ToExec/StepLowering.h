@@ -1,12 +1,11 @@
-//===- StepLowering.h - One step function to one entry of a program
-//-------------------------------===//
+//===- StepLowering.h - One step function to one entry of a program ---------------------------===//
 //
 // Walks the step in order and gives every value a place: a buffer and how its rows lie in it.
 // Contractions, attention, gate and sort are kernels of builders; everything else is row kernels
 // through linalg. Casts, splits and merges of heads mostly cost nothing: the producer writes the
 // forms that its readers want, and a split or merge is another way to look at a buffer.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef DSV2_CONVERSION_DSV2TOEXEC_STEPLOWERING_H
 #define DSV2_CONVERSION_DSV2TOEXEC_STEPLOWERING_H

@@ -1,10 +1,9 @@
-//===- Pieces.cpp - A tensor as boxes of checkpoint tensors
-//---------------------------------------===//
+//===- Pieces.cpp - A tensor as boxes of checkpoint tensors -----------------------------------===//
 //
 // Every change of shape is a change of each box; only a box whose experts grow along a dimension
 // that is split or joined has to become one box an index.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Conversion/PrepareToCopies/Pieces.h"
 

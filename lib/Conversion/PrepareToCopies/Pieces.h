@@ -1,12 +1,11 @@
-//===- Pieces.h - A tensor as boxes of checkpoint tensors
-//-----------------------------------------===//
+//===- Pieces.h - A tensor as boxes of checkpoint tensors -------------------------------------===//
 //
 // Data movement without data: a tensor is a list of disjoint boxes, each a strided window of one
 // source tensor. Slices, concatenations, transposes and reshapes only rewrite the boxes. A box that
 // does not fit a reshape is cut until its parts do, so every composition of these ops ends in plain
 // strided copies.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef DSV2_CONVERSION_PREPARETOCOPIES_PIECES_H
 #define DSV2_CONVERSION_PREPARETOCOPIES_PIECES_H

@@ -1,10 +1,9 @@
-//===- PrepareToCopies.cpp - A derived weight as a table of copies
-//--------------------------------===//
+//===- PrepareToCopies.cpp - A derived weight as a table of copies ----------------------------===//
 //
 // A body is evaluated backwards from what it yields, each value as boxes of checkpoint tensors
 // (Pieces.h); the packed layout is one more change of shape at the end.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Conversion/PrepareToCopies/PrepareToCopies.h"
 #include "lib/Conversion/PrepareToCopies/Pieces.h"

@@ -1,11 +1,10 @@
-//===- PrepareToCopies.h - A derived weight as a table of copies
-//----------------------------------===//
+//===- PrepareToCopies.h - A derived weight as a table of copies ------------------------------===//
 //
 // Reduces a `dsv2.weights` family, or the body of a `dsv2.prepare`, together with the layout that a
 // kernel wants, to zero-filled memory plus strided copies from checkpoint tensors. The runtime
 // executes the table tensor by tensor, without a compiler.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #ifndef DSV2_CONVERSION_PREPARETOCOPIES_PREPARETOCOPIES_H
 #define DSV2_CONVERSION_PREPARETOCOPIES_PREPARETOCOPIES_H

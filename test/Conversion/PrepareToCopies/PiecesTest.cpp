@@ -1,10 +1,9 @@
-//===- PiecesTest.cpp - Random data movement against explicit indices
-//-----------------------------===//
+//===- PiecesTest.cpp - Random data movement against explicit indices -------------------------===//
 //
 // Every element of a tensor is followed by hand (which source element, of which expert), through
 // hundreds of random compositions of slices, concatenations, transposes and reshapes.
 //
-//===----------------------------------------------------------------------------------------------===//
+//===------------------------------------------------------------------------------------------===//
 
 #include "lib/Conversion/PrepareToCopies/Pieces.h"
 

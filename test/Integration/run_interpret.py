@@ -11,6 +11,7 @@ import concurrent.futures
 import json
 import math
 import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -185,8 +186,10 @@ def run_golden(runner, directory):
 
     name = directory.name
     runner.test(f"{name}: bf16, naive", rounded)
+    # Shared experts with biases cannot become slots of the routed ones.
+    fuse = "auto" if re.search(r"dsv2\.shared_experts .* bias %", module.read_text()) else "on"
     runner.test(f"{name}: bf16, absorbed and fused", lambda: rounded(
-        "--dsv2-absorb-mla-projections=mode=reassociated", "--dsv2-fuse-experts=mode=on"))
+        "--dsv2-absorb-mla-projections=mode=reassociated", f"--dsv2-fuse-experts=mode={fuse}"))
     runner.test(f"{name}: one prefill", once)
     runner.test(f"{name}: chunks of 7", lambda: once("--chunk", 7))
     runner.test(f"{name}: token by token", single_tokens)

@@ -72,14 +72,17 @@ def run_golden(runner, directory):
 
     whole = prefix(count)
 
-    def compare(length=count, sequence=0):
+    def compare(length=count, sequence=0, rule="f32"):
         """The rows of a sequence that was fed `length` of the golden's tokens."""
         suffix = f".{sequence}" if sequence else ""
-        result = check_golden.check(golden, logits, name="logits" + suffix, count=length - golden.first)
+        result = check_golden.check(golden, logits, rule, "logits" + suffix, length - golden.first)
         if result[0] and golden.mtp:
-            good, text = check_golden.check(golden, logits, name="mtp_logits" + suffix, count=length - 1)
+            good, text = check_golden.check(golden, logits, rule, "mtp_logits" + suffix, length - 1)
             return good, f"of the MTP block: {text}"
         return result
+
+    def record(routing):
+        runner.tool(*common, *whole, "--record-routing", routing, "--logits", logits, *mtp)
 
     def once(*flags):
         runner.tool(*common, *whole, "--logits", logits, *mtp, *flags)
@@ -114,8 +117,7 @@ def run_golden(runner, directory):
     def replay():
         # Whatever was recorded gives the same logits again; a rotation of the experts does not.
         routing = work / "routing.safetensors"
-        runner.tool(*common, *whole, "--record-routing", routing, *mtp, *(["--logits", logits] if mtp else []),
-                    "--generate", 0)
+        record(routing)
         tensors = check_golden.read_safetensors(routing)
         last = max((int(name.split(".")[1]) for name in tensors), default=0)
         for name, (shape, _) in tensors.items():
@@ -171,18 +173,18 @@ def run_golden(runner, directory):
     def rounded(*passes):
         # With the exact run's experts, ideal bf16 arithmetic stays within the bf16 rule, and does round.
         routing, rounds = work / "routing.safetensors", work / "rounds.mlir"
-        runner.tool(*common, *whole, "--record-routing", routing, "--generate", 0)
+        record(routing)
         runner.tool("dsv2-opt", module, *passes, "--dsv2-set-compute-type=compute=bf16", "-o", rounds)
-        command = ["dsv2-interpret", rounds, "--weights", directory, *whole, "--logits", logits, "--replay-routing",
-                   routing, "--chunk", 20 if count <= 64 else 200]
+        command = ["dsv2-interpret", rounds, "--weights", directory, *whole, "--logits", logits, *mtp,
+                   "--replay-routing", routing, "--chunk", 20 if count <= 64 else 200]
         runner.tool(*command)
-        exact = check_golden.check(golden, logits)
+        exact = compare()
         if not exact[0]:
             return False, f"without --round: {exact[1]}"
         runner.tool(*command, "--round")
         if check_golden.check(golden, logits)[0]:
             return False, "--round rounded nothing"
-        return check_golden.check(golden, logits, "bf16")
+        return compare(rule="bf16")
 
     name = directory.name
     runner.test(f"{name}: bf16, naive", rounded)

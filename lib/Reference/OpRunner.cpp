@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "lib/Reference/OpRunner.h"
 
+#include "lib/Reference/GateExtension.h"
 #include "lib/Reference/Ops/Experts.h"
 #include "lib/Reference/Ops/Rope.h"
 #include "lib/Reference/Ops/Routing.h"
@@ -13,6 +14,8 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
 #include "llvm/ADT/TypeSwitch.h"
+
+MLIR_DEFINE_EXPLICIT_TYPE_ID(::dsv2::GateExtension)
 
 namespace dsv2 {
 
@@ -278,8 +281,11 @@ LogicalResult OpRunner::runGate(ir::GateOp gateOp) {
     }
     replayed = std::move(*choice);
   }
+  const Tensor &x = tensor(gateOp.getX());
+  auto *extension = method.getDialect().getRegisteredInterface<GateExtension>();
   GateResult result =
-      gate(tensor(gateOp.getX()), weight, spec, interpreter.replayRouting ? &replayed : nullptr);
+      extension ? extension->run(method, x, weight, spec)
+                : gate(x, weight, spec, interpreter.replayRouting ? &replayed : nullptr);
   if (interpreter.recordRouting) {
     interpreter.recordRouting->record(layer, result.ids, *interpreter.currentStep);
   }

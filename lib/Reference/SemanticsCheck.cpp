@@ -147,6 +147,38 @@ FailureOr<ModuleResult> runModule(mlir::ModuleOp module, WeightProvider &weights
   return result;
 }
 
+/// Adds the checkpoint names behind a weight, through a prepare function if it is
+/// a prepared one, to `names`.
+void addTensorNames(mlir::Value weight, std::set<std::string> &names) {
+  auto use = weight.getDefiningOp<ir::WeightOp>();
+  if (!use) {
+    return;
+  }
+  mlir::Operation *family =
+      mlir::SymbolTable::lookupNearestSymbolFrom(use, use.getFamilyAttr().getAttr());
+  if (auto weights = mlir::dyn_cast_or_null<ir::WeightsOp>(family)) {
+    ir::RangeAttr layers = weights.getLayersAttr();
+    for (int64_t l = layers ? layers.getBegin() : 0, end = layers ? layers.getEnd() : 1; l < end;
+         l += layers ? layers.getStep() : 1) {
+      names.insert(weights.getTensorName(l, 0));
+    }
+  } else if (family) {
+    family->walk([&](ir::WeightOp inner) { addTensorNames(inner.getResult(), names); });
+  }
+}
+
+/// The tensors of `module` for which ordinary random numbers would hide mistakes.
+WeightRoles findRoles(mlir::ModuleOp module) {
+  WeightRoles roles;
+  module.walk([&](ir::GateOp gate) {
+    addTensorNames(gate.getWeight(), roles.gates);
+    if (gate.getBias()) {
+      addTensorNames(gate.getBias(), roles.corrections);
+    }
+  });
+  return roles;
+}
+
 /// Whether the module still says what a model computes: no stage past `model`, and
 /// nothing of the next dialect in it.
 bool isChecked(mlir::ModuleOp module) {
@@ -232,7 +264,7 @@ private:
       return provider.get();
     }
     if (state->options.weights.empty()) {
-      provider = std::make_unique<RandomWeights>(state->options.seed);
+      provider = std::make_unique<RandomWeights>(state->options.seed, findRoles(module));
       return provider.get();
     }
     Expected<Checkpoint> checkpoint =
@@ -315,6 +347,12 @@ private:
       error.attachNote(where.vanished->location)
           << "result " << where.vanished->result << " of '" << where.vanished->op
           << "', which the module before the pass computed, is gone";
+    }
+    if (where.reshaped) {
+      error.attachNote(where.reshaped->location)
+          << "result " << where.reshaped->result << " of '" << where.reshaped->op
+          << "' has another shape: expected " << elementText(where.original->value.shape)
+          << ", actual " << elementText(where.reshaped->value.shape);
     }
     error.attachNote(module.getLoc())
         << name << " of step " << step << ", " << differenceText(difference);

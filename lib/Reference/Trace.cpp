@@ -117,11 +117,22 @@ Divergence findDivergence(const Trace &before, const Trace &after, double tolera
   if (!divergence.value) {
     return divergence;
   }
-  auto now = byKey(after);
+  auto old = byKey(before), now = byKey(after);
+  auto isNear = [&](const TracedValue &value) {
+    return value.step == divergence.value->step && value.layer == divergence.value->layer;
+  };
   for (const TracedValue &value : before.values) {
-    if (value.step == divergence.value->step && value.layer == divergence.value->layer &&
-        !now.count(keyOf(value))) {
+    if (isNear(value) && !now.count(keyOf(value))) {
       divergence.vanished = &value;
+      break;
+    }
+  }
+  for (const TracedValue &value : after.values) {
+    auto counterparts = old.find(keyOf(value));
+    if (isNear(value) && counterparts != old.end() && counterparts->second.size() == 1 &&
+        counterparts->second.front()->value.shape != value.value.shape) {
+      divergence.reshaped = &value;
+      divergence.original = counterparts->second.front();
       break;
     }
   }

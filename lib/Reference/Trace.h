@@ -60,6 +60,10 @@ struct Divergence {
   /// The first value of the run before, in the same step and layer, that the run
   /// after has not; null if there is none.
   const TracedValue *vanished = nullptr;
+  /// The first value of the run after, in the same step and layer, that has another
+  /// shape than its counterpart, and that counterpart; null if there is none.
+  const TracedValue *reshaped = nullptr;
+  const TracedValue *original = nullptr;
 };
 
 /// The first value of `after` that moved by more than `tolerance`: within the

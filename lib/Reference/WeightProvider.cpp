@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "lib/Reference/WeightProvider.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -109,20 +110,45 @@ uint64_t RandomBits::next() {
   return z ^ (z >> 31);
 }
 
-Expected<Tensor> RandomWeights::load(const std::string &name, const std::vector<int64_t> &shape,
-                                     DType) {
-  uint64_t hash = 0xcbf29ce484222325u; // FNV-1a
+std::vector<int64_t> tiedExperts(int64_t experts) {
+  if (experts < 3) {
+    return {};
+  }
+  if (experts < 6) {
+    return {0, experts - 1};
+  }
+  return {0, experts / 2, experts - 1};
+}
+
+/// FNV-1a.
+static uint64_t nameHash(const std::string &name) {
+  uint64_t hash = 0xcbf29ce484222325u;
   for (char c : name) {
     hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   }
-  RandomBits bits(hash ^ RandomBits(seed).next());
+  return hash;
+}
+
+Expected<Tensor> RandomWeights::load(const std::string &name, const std::vector<int64_t> &shape,
+                                     DType) {
+  RandomBits bits(nameHash(name) ^ RandomBits(seed).next());
   bool isVector = shape.size() == 1;
-  double center = isVector ? 1.0 : 0.0;
+  bool isCorrection = roles.corrections.count(name) != 0;
+  // From -1.2 to -1: every sigmoid that is corrected becomes negative, and no expert is
+  // out of reach of a token's scores.
+  double center = isCorrection ? -1.1 : isVector ? 1.0 : 0.0;
   // A uniform variable on [-h, h] has the standard deviation h / sqrt(3).
-  double half = isVector ? 0.3 : 1.5 * std::sqrt(3.0 / double(shape.empty() ? 1 : shape.back()));
+  double half = isCorrection ? 0.1
+                : isVector   ? 0.3
+                             : 1.5 * std::sqrt(3.0 / double(shape.empty() ? 1 : shape.back()));
   Tensor result(shape);
   for (double &value : result.values) {
     value = roundTo(center + half * (2 * bits.uniform() - 1), Rounding::BF16);
+  }
+  if (isCorrection || roles.gates.count(name)) {
+    for (int64_t expert : tiedExperts(result.rows())) {
+      std::copy_n(result.row(0), result.rowWidth(), result.row(expert));
+    }
   }
   return result;
 }
@@ -139,7 +165,14 @@ Expected<Tensor> RandomWeights::loadScaled(const std::string &name,
   if (!exact) {
     return exact;
   }
-  return quantize(*exact, source.stored, source.blocks, roundingOf(source.scaleType));
+  Tensor result = quantize(*exact, source.stored, source.blocks, roundingOf(source.scaleType));
+  // A power of two by the scales' name: still of the type, and scales that belong to
+  // another weight show.
+  int exponent = int(RandomBits(nameHash(source.scales)).next() % 4) - 1;
+  for (double &value : result.values) {
+    value = std::ldexp(value, exponent);
+  }
+  return result;
 }
 
 } // namespace dsv2

@@ -11,6 +11,8 @@
 #include "lib/Checkpoint/Checkpoint.h"
 #include "lib/Reference/Ops/Quantization.h"
 
+#include <set>
+
 namespace dsv2 {
 
 /// Narrow numbers and, in another tensor, the scales of their blocks.
@@ -46,13 +48,28 @@ private:
   Checkpoint checkpoint;
 };
 
+/// Names of tensors that must be made up in a special way, for mistakes to show.
+struct WeightRoles {
+  /// Gates [E,H]: the rows of some experts are equal, so that their scores tie and
+  /// the choice among them is the lowest number's.
+  std::set<std::string> gates;
+  /// Correction biases [E] of gates: below -1, so that every choice is negative and a
+  /// masked expert that counts 0 would win. Equal where the gate's rows are.
+  std::set<std::string> corrections;
+};
+
+/// The experts of a gate with so many that tie: none of one or two, else the first
+/// and the last and, of six or more, the middle one.
+std::vector<int64_t> tiedExperts(int64_t experts);
+
 /// Random weights that depend on seed and name only: 1 +- 0.3 for vectors (norms),
 /// else uniform with standard deviation 1.5 / sqrt(K), K the last extent. With
 /// that, attention, routing and logits of a random model are diverse. Values are
 /// representable in bf16; those of scaled weights are then rounded to their type.
 class RandomWeights : public WeightProvider {
 public:
-  explicit RandomWeights(uint64_t seed) : seed(seed) {}
+  explicit RandomWeights(uint64_t seed, WeightRoles roles = {})
+      : seed(seed), roles(std::move(roles)) {}
   Expected<Tensor> load(const std::string &name, const std::vector<int64_t> &shape,
                         DType dtype) override;
   Expected<Tensor> loadScaled(const std::string &name, const std::vector<int64_t> &shape,
@@ -60,6 +77,7 @@ public:
 
 private:
   uint64_t seed;
+  WeightRoles roles;
 };
 
 /// A small generator (splitmix64), the same on every machine.

@@ -74,6 +74,12 @@ protected:
     return *weights.load(name, shape, DType::F32);
   }
 
+  /// An 8 x 8 weight stored in few bits, as it is made up for these scales.
+  Tensor scaledWeight(const std::string &name, const std::string &scales, StoredType stored,
+                      ScaleBlocks blocks, DType scaleType) {
+    return *weights.loadScaled(name, {8, 8}, {stored, blocks, scales, scaleType});
+  }
+
   /// The embedding's first rows: what step functions below compute from.
   Tensor embedded(int64_t rows = 4) {
     Tensor table = weight("embed", {10, 8});
@@ -203,7 +209,7 @@ TEST_F(InterpreterTest, ScaledWeightsAreTheirProducts) {
     %w = dsv2.weight @w[%l] : tensor<8x8x!dsv2.scaled<i8, [3, 0], f32>>
     %y = dsv2.linear %x, %w : tensor<?x8xf32>, tensor<8x8x!dsv2.scaled<i8, [3, 0], f32>>
 )"));
-  Tensor w = quantize(weight("l.2.w", {8, 8}), StoredType::I8, {3, 0}, Rounding::F32);
+  Tensor w = scaledWeight("l.2.w", "l.2.s", StoredType::I8, {3, 0}, DType::F32);
   EXPECT_EQ(rows.logits, linear(embedded(), w).values);
 }
 
@@ -226,8 +232,8 @@ TEST_F(InterpreterTest, ExpertsHaveScalesOfTheirOwn) {
 )"));
   Tensor x = embedded(), scores = linear(x, weight("g", {2, 8}));
   std::vector<Tensor> parts;
-  for (std::string name : {"e.0.w", "e.1.w"}) {
-    Tensor w = quantize(weight(name, {8, 8}), StoredType::F8E4M3FN, {0, 0}, Rounding::BF16);
+  for (std::string name : {"e.0.", "e.1."}) {
+    Tensor w = scaledWeight(name + "w", name + "s", StoredType::F8E4M3FN, {0, 0}, DType::BF16);
     Tensor inner = linear(x, w);
     for (double &value : inner.values) {
       value = value * value / (1 + std::exp(-value));
@@ -267,7 +273,7 @@ TEST_F(InterpreterTest, PrepareFunctionsDequantizeAndQuantize) {
     %v = dsv2.weight @narrow : tensor<8x8x!dsv2.scaled<i4, [1, 0], f16>>
     %y = dsv2.linear %b, %v : tensor<?x8xf32>, tensor<8x8x!dsv2.scaled<i4, [1, 0], f16>>
 )");
-  Tensor w = quantize(weight("w", {8, 8}), StoredType::F8E4M3FN, {4, 4}, Rounding::F32);
+  Tensor w = scaledWeight("w", "s", StoredType::F8E4M3FN, {4, 4}, DType::F32);
   Tensor v = weight("v", {8, 8});
   EXPECT_EQ(run(text).logits, linear(linear(embedded(), w), v).values)
       << "what was not asked to round, rounded";

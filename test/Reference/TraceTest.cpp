@@ -52,6 +52,20 @@ TEST_F(TraceTest, EqualRunsDoNotPart) {
   EXPECT_FALSE(findDivergence(a, a, 1e-9).value);
 }
 
+TEST_F(TraceTest, NotesAValueOfAnotherShape) {
+  Trace before, after;
+  add(before, "dsv2.split_heads", 1, 0, 1.0);
+  add(before, "dsv2.rope", 2, 0, 1.0);
+  add(after, "dsv2.split_heads", 1, 0, 1.0);
+  after.values.back().value = Tensor({2}, {1.0, 1.0});
+  add(after, "dsv2.rope", 2, 0, 5.0);
+  Divergence d = findDivergence(before, after, 1e-9);
+  EXPECT_EQ(d.value, &after.values[1]);
+  EXPECT_EQ(d.reshaped, &after.values[0]);
+  EXPECT_EQ(d.original, &before.values[0]);
+  EXPECT_FALSE(d.vanished);
+}
+
 TEST_F(TraceTest, BlamesTheFirstMovedValueOfTheFirstMovedLayer) {
   Trace before, after;
   for (int64_t layer : {0, 1, 2}) {

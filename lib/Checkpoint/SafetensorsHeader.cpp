@@ -152,9 +152,13 @@ private:
                         : !seenShape ? "shape"
                                      : "data_offsets");
     }
-    if (offsetCount != 2 || end < tensor.offset) {
-      return failTensor(ErrorKind::InvalidFile,
-                        "has bad data_offsets, expected [begin, end] with begin <= end");
+    if (offsetCount != 2) {
+      return failTensor(ErrorKind::InvalidFile, "has ", offsetCount,
+                        " data_offsets, expected [begin, end]");
+    }
+    if (end < tensor.offset) {
+      return failTensor(ErrorKind::InvalidFile, "has data_offsets [", tensor.offset, ", ", end,
+                        "], expected begin <= end");
     }
     tensor.bytes = end - tensor.offset;
     std::optional<uint64_t> elements = checkedProduct(tensor.shape);

@@ -146,11 +146,12 @@ public:
   bool booleanOr(std::string_view key, bool fallback);
   std::string stringOr(std::string_view key, std::string fallback);
 
-  /// Records a failure that names `key`: "FILE: field 'KEY' PARTS".
+  /// Records a failure that names `key`, which may be the file's own text: "FILE: field 'KEY'
+  /// PARTS".
   template <typename... Parts>
   void fail(ErrorKind kind, std::string_view key, const Parts &...parts) {
     if (!failure) {
-      failure = Error(kind, fileName, ": field '", fieldPrefix, key, "' ", parts...);
+      failure = Error(kind, fileName, ": field ", quote(concat(fieldPrefix, key)), " ", parts...);
     }
   }
   /// Keeps `error` unless an earlier one is kept already.

@@ -4,8 +4,7 @@
 
 namespace dsv2 {
 
-/// Registers `--test-drop-mscale-square`, `--test-swap-two-experts`,
-/// `--test-forget-shared-expert` and `--test-mask-off-by-one`.
+/// Registers a pass for each wrong edit (WrongEdits.h) under the edit's name.
 void registerWrongPasses();
 
 } // namespace dsv2

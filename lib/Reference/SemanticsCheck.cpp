@@ -75,7 +75,7 @@ struct ModuleResult {
   /// Of the model, and of its block of multi-token prediction where there is one
   /// (null tensors: no row of it could run yet).
   std::vector<StepResult> steps, mtpSteps;
-  Trace trace;
+  Trace trace, mtpTrace;
 };
 
 /// Random ids for two sequences in three steps: a prompt of each, a chunk on top,
@@ -131,10 +131,13 @@ FailureOr<ModuleResult> runModule(mlir::ModuleOp module, WeightProvider &weights
   TokenPlan plan(options, logits.getDimSize(1));
   Interpreter model(*step, weights), mtp(*mtpFunction, weights);
   ModuleResult result;
-  model.observer =
-      mtp.observer = [&](mlir::Operation *op, unsigned index, int64_t layer, const Tensor &value) {
-        result.trace.add(op, index, layer, int64_t(result.steps.size()), value);
-      };
+  auto observe = [&](Trace &into) {
+    return [&](mlir::Operation *op, unsigned index, int64_t layer, const Tensor &value) {
+      into.add(op, index, layer, int64_t(result.steps.size()), value);
+    };
+  };
+  model.observer = observe(result.trace);
+  mtp.observer = observe(result.mtpTrace);
   Session session(model, *mtpFunction ? &mtp : nullptr, 2);
   for (const std::vector<SequenceFeed> &feeds : plan.steps) {
     FailureOr<StepResult> values = session.feed(feeds, {0, 0});
@@ -283,11 +286,11 @@ private:
     for (size_t s = 0; s < now.steps.size(); ++s) {
       const StepResult &old = last->steps[s], &result = now.steps[s];
       const StepResult &oldMtp = last->mtpSteps[s], &mtp = now.mtpSteps[s];
-      for (auto [name, expected, actual] :
-           {std::tuple("logits", old.logits, result.logits),
-            std::tuple("hidden", old.hidden, result.hidden),
-            std::tuple("logits of @mtp", oldMtp.logits, mtp.logits),
-            std::tuple("hidden of @mtp", oldMtp.hidden, mtp.hidden)}) {
+      for (auto [name, trace, expected, actual] :
+           {std::tuple("logits", &ModuleResult::trace, old.logits, result.logits),
+            std::tuple("hidden", &ModuleResult::trace, old.hidden, result.hidden),
+            std::tuple("logits of @mtp", &ModuleResult::mtpTrace, oldMtp.logits, mtp.logits),
+            std::tuple("hidden of @mtp", &ModuleResult::mtpTrace, oldMtp.hidden, mtp.hidden)}) {
         // Without the block there is nothing to compare; leaving it out is a pass's
         // right (only multi-token prediction goes with it).
         if (!expected || !actual) {
@@ -301,7 +304,8 @@ private:
         }
         Difference difference = compare(*expected, *actual);
         if (difference.relative > state->options.tolerance) {
-          emit(pass, module, now, name, s, difference);
+          Divergence where = findDivergence((*last).*trace, now.*trace, state->options.tolerance);
+          emit(pass, module, where, name, s, difference);
           isDone = state->failed = true;
           return;
         }
@@ -326,9 +330,8 @@ private:
     return text.str().str();
   }
 
-  void emit(mlir::Pass *pass, mlir::ModuleOp module, const ModuleResult &now, llvm::StringRef name,
+  void emit(mlir::Pass *pass, mlir::ModuleOp module, const Divergence &where, llvm::StringRef name,
             size_t step, const Difference &difference) {
-    Divergence where = findDivergence(last->trace, now.trace, state->options.tolerance);
     mlir::Location location = where.value ? where.value->location : module.getLoc();
     mlir::InFlightDiagnostic error = mlir::emitError(location);
     error << "pass '" << passName(pass) << "' changed what the module computes";

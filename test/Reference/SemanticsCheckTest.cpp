@@ -133,7 +133,7 @@ TEST(SemanticsCheck, SeesThroughPreparedScaledWeights) {
 
 TEST(SemanticsCheck, SaysNothingOfAnEditWithoutMeaning) {
   EXPECT_EQ(messagesOf([](mlir::ModuleOp module) {
-              module->setAttr("note", mlir::UnitAttr::get(module.getContext()));
+              module->setAttr("dsv2.note", mlir::UnitAttr::get(module.getContext()));
             }),
             "");
 }

@@ -366,4 +366,27 @@ TEST_F(InterpreterTest, AModuleWithoutMtpHasNone) {
   EXPECT_FALSE(*findMtpFunction(*findStepFunction(*module)));
 }
 
+TEST_F(InterpreterTest, AnMtpFunctionOfAnotherTypeIsRefused) {
+  std::string text = groupedModule(wholeAttention);
+  text.replace(text.rfind('}'), 1,
+               "  func.func @mtp(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {\n"
+               "    return %x : tensor<?x8xf32>\n"
+               "  }\n"
+               "}\n");
+  auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
+  ASSERT_TRUE(module);
+  std::string message;
+  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
+    message = diagnostic.str();
+    return mlir::success();
+  });
+  mlir::FailureOr<mlir::func::FuncOp> step = findStepFunction(*module);
+  ASSERT_TRUE(succeeded(step)) << "the block beside it is no step function";
+  EXPECT_TRUE(failed(findMtpFunction(*step)));
+  EXPECT_NE(message.find("takes (tokens, hidden, !dsv2.batch, !dsv2.cache) and returns (logits, "
+                         "hidden, cache), got '(tensor<?x8xf32>) -> tensor<?x8xf32>'"),
+            std::string::npos)
+      << message;
+}
+
 } // namespace

@@ -158,13 +158,13 @@ GOLDENS = {
     "v2-biases": dict(
         fields=form(
             vocab_size=160, hidden_size=48, intermediate_size=72, moe_intermediate_size=20,
-            num_hidden_layers=2, num_attention_heads=4, q_lora_rank=32, kv_lora_rank=24,
-            qk_nope_head_dim=12, qk_rope_head_dim=8, v_head_dim=16, n_routed_experts=6,
-            n_shared_experts=2, num_experts_per_tok=2, n_group=3, topk_group=2,
+            num_hidden_layers=3, num_attention_heads=4, q_lora_rank=32, kv_lora_rank=24,
+            qk_nope_head_dim=12, qk_rope_head_dim=8, v_head_dim=16, n_routed_experts=9,
+            n_shared_experts=2, num_experts_per_tok=3, n_group=3, topk_group=2,
             topk_method="group_limited_greedy", routed_scaling_factor=1.5, first_k_dense_replace=1,
             attention_bias=True, mlp_bias=True, rms_norm_eps=1e-2,
         ),
-        seed=44,
+        dtype="BF16", seed=44,
     ),
     # Embedding and head are one tensor.
     "lite-tied": dict(
@@ -220,7 +220,7 @@ GOLDENS = {
     "v3-halves": dict(
         fields=form(
             vocab_size=160, hidden_size=48, intermediate_size=72, moe_intermediate_size=20,
-            num_hidden_layers=2, num_attention_heads=3, q_lora_rank=28, kv_lora_rank=24,
+            num_hidden_layers=3, num_attention_heads=3, q_lora_rank=28, kv_lora_rank=24,
             qk_nope_head_dim=12, qk_rope_head_dim=12, v_head_dim=16, n_routed_experts=8,
             n_shared_experts=1, num_experts_per_tok=3, n_group=2, topk_group=1,
             routed_scaling_factor=1.5, first_k_dense_replace=1, norm_topk_prob=False,

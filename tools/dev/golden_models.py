@@ -60,14 +60,14 @@ def assemble(model, spec):
     fields, kind = spec["fields"], spec.get("kind", "deepseek_v2")
     if kind not in ("deepseek_v2", "deepseek"):
         return
-    blocks = DeepseekV2Config(**fields)
+    config = DeepseekV2Config(**fields)
     for index, layer in enumerate(model.model.layers):
-        mixture = index >= blocks.first_k_dense_replace and index % fields.get("moe_layer_freq", 1) == 0
+        mixture = index >= config.first_k_dense_replace and index % fields.get("moe_layer_freq", 1) == 0
         if kind == "deepseek" and mixture:
-            layer.mlp = modeling_deepseek_v2.DeepseekV2Moe(blocks)
+            layer.mlp = modeling_deepseek_v2.DeepseekV2Moe(config)
         elif kind == "deepseek_v2" and not mixture:
-            layer.mlp = modeling_deepseek_v2.DeepseekV2MLP(blocks)
-        if mixture and blocks.norm_topk_prob:
+            layer.mlp = modeling_deepseek_v2.DeepseekV2MLP(config)
+        if mixture and config.norm_topk_prob:
             layer.mlp.gate.__class__ = NormalizingRouter
 
 
@@ -86,6 +86,7 @@ class Golden:
         self.use_plain_code()
 
     def use_plain_code(self):
+        """No fused attention, whose arithmetic differs, and no grouped experts, which refuse odd widths."""
         for model in filter(None, (self.model, self.draft)):
             model.eval()
             model.set_attn_implementation("eager")

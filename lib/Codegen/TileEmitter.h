@@ -138,12 +138,12 @@ public:
 
   // --- The kernel around the program.
   /// Opens the function; returns its arguments in order.
-  llvm::SmallVector<Value> begin(const KernelRequest &request,
-                                 llvm::ArrayRef<KernelArgument> arguments);
+  virtual llvm::SmallVector<Value> begin(const KernelRequest &request,
+                                         llvm::ArrayRef<KernelArgument> arguments);
   /// Emits `program` for every item of [begin, end).
-  void items(const std::function<void(Value item)> &program);
+  virtual void items(const std::function<void(Value item)> &program);
   /// Closes the function.
-  BuiltKernel finish();
+  virtual BuiltKernel finish();
 
   // --- What the target decides.
   /// Columns of a packed panel, and so of a tile over it.

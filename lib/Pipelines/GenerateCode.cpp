@@ -38,21 +38,24 @@ struct Job {
 
 bool isGeneric(dsv2_exec::KernelOp kernel) { return !kernel.getBody()->empty(); }
 
-LogicalResult compileGeneric(Job &job) {
+LogicalResult compileGeneric(Job &job, const ::dsv2::CompileOptions &compileOptions) {
   OwningOpRef<ModuleOp> module = ModuleOp::create(job.kernel.getLoc());
   Operation *copy = job.kernel.getBody()->front().clone();
   module->push_back(copy);
   cast<func::FuncOp>(copy).setName(job.kernel.getSymName());
   MLIRContext *context = job.kernel.getContext();
   PassManager pm(context, ModuleOp::getOperationName());
+  ::dsv2::TargetCapabilities target = job.target->getCapabilities();
   GenericOptions options;
-  options.keepBF16 = job.target->getCapabilities().nativeBf16Dot;
+  options.tile = target.genericTile;
+  options.lanes = target.genericLanes;
+  options.keepBF16 = target.roundsToBf16;
   buildGenericKernelPipeline(pm, options);
   if (failed(pm.run(*module))) {
     return failure();
   }
   FailureOr<::dsv2::CompiledKernel> compiled =
-      job.target->compileKernel(*module->getOps<func::FuncOp>().begin(), {});
+      job.target->compileKernel(*module->getOps<func::FuncOp>().begin(), compileOptions);
   if (failed(compiled)) {
     return failure();
   }
@@ -60,7 +63,8 @@ LogicalResult compileGeneric(Job &job) {
   return success();
 }
 
-LogicalResult compileBuilt(Job &job, const ::dsv2::KernelBuilderRegistry &builders) {
+LogicalResult compileBuilt(Job &job, const ::dsv2::KernelBuilderRegistry &builders,
+                           const ::dsv2::CompileOptions &options) {
   StringRef name = job.kernel.getKernelBuilder();
   ::dsv2::KernelBuilder builder = builders.lookup(name);
   if (!builder) {
@@ -77,7 +81,7 @@ LogicalResult compileBuilt(Job &job, const ::dsv2::KernelBuilderRegistry &builde
     return failure();
   }
   job.scratchBytes = built->scratchBytes;
-  FailureOr<::dsv2::CompiledKernel> compiled = job.target->compileKernel(built->function, {});
+  FailureOr<::dsv2::CompiledKernel> compiled = job.target->compileKernel(built->function, options);
   if (failed(compiled)) {
     return failure();
   }
@@ -118,8 +122,11 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
         jobs.push_back({kernel, target, {}, 0});
       }
     }
+    ::dsv2::CompileOptions compileOptions;
+    compileOptions.resources = !report.empty();
     if (failed(failableParallelForEach(&getContext(), jobs, [&](Job &job) {
-          return isGeneric(job.kernel) ? compileGeneric(job) : compileBuilt(job, builders);
+          return isGeneric(job.kernel) ? compileGeneric(job, compileOptions)
+                                       : compileBuilt(job, builders, compileOptions);
         }))) {
       return signalPassFailure();
     }
@@ -128,21 +135,30 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
         return signalPassFailure();
       }
     }
-    if (!report.empty() && failed(writeReport())) {
+    if (!report.empty() && failed(writeReport(jobs))) {
       return signalPassFailure();
     }
   }
 
-  /// A line for each kernel (builder, bytes of code, scratch), then one for each dispatch (kernel,
-  /// source of the op). Fields are separated by tabs.
-  LogicalResult writeReport() {
+  /// A line for each kernel (builder, bytes of code, scratch; on devices with workgroups also
+  /// threads, bytes they share, and where the assembler is installed registers, bytes spilled and
+  /// workgroups that fit a processor, else -1), then one for each dispatch (kernel, source of the
+  /// op). Fields are separated by tabs.
+  LogicalResult writeReport(ArrayRef<Job> jobs) {
     std::string text;
     llvm::raw_string_ostream out(text);
     for (auto variant : getOperation().getOps<dsv2_exec::VariantOp>()) {
       for (auto kernel : variant.getOps<dsv2_exec::KernelOp>()) {
         out << variant.getSymName() << "\tkernel\t" << kernel.getSymName() << "\t"
             << kernel.getKernelBuilder() << "\t" << kernel.getSize().value_or(0) << "\t"
-            << kernel.getScratch() << "\n";
+            << kernel.getScratch();
+        if (kernel.getThreads()) {
+          const auto *job = llvm::find_if(jobs, [&](const Job &j) { return j.kernel == kernel; });
+          const ::dsv2::KernelResources &takes = job->compiled.resources;
+          out << "\t" << *kernel.getThreads() << "\t" << kernel.getShared().value_or(0) << "\t"
+              << takes.registers << "\t" << takes.spillBytes << "\t" << takes.workgroups;
+        }
+        out << "\n";
       }
       variant.walk([&](dsv2_exec::DispatchOp dispatch) {
         out << variant.getSymName() << "\tdispatch\t"
@@ -188,6 +204,10 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
       if (!isGeneric(job.kernel)) {
         job.kernel.setScratch(job.scratchBytes);
       }
+      if (image->format != ::dsv2::CodeFormat::Flat || job.compiled.threads > 1) {
+        job.kernel.setThreads(job.compiled.threads);
+        job.kernel.setShared(job.compiled.sharedBytes);
+      }
       // What is left is what the artifact says.
       job.kernel.getBody()->clear();
       job.kernel.removeSpecAttr();
@@ -196,7 +216,8 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
     variant->removeAttr("packing");
     OpBuilder b(*variant.getOps<dsv2_exec::KernelOp>().begin());
     numBytes += image->bytes.size();
-    dsv2_exec::ImageOp::create(b, variant.getLoc(), "flat", image->textBytes, image->bytes);
+    dsv2_exec::ImageOp::create(b, variant.getLoc(), ::dsv2::codeFormatName(image->format),
+                               image->textBytes, image->bytes);
     return success();
   }
 };

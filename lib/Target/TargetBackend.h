@@ -68,18 +68,24 @@ struct KernelSymbol {
   uint64_t offset = 0, size = 0;
 };
 
-/// How an image is loaded; the order is the artifact's.
-enum class ImageFormat { Flat, Ptx, Cubin, Hsaco };
+/// How an image is loaded.
+enum class CodeFormat { Flat, Ptx, Cubin, Hsaco };
+
+/// "flat", "ptx", "cubin", "hsaco": the word of dsv2_exec.image.
+llvm::StringRef codeFormatName(CodeFormat format);
 
 /// Code of all kernels of a variant without imports. Flat: no relocations either, [0, textBytes) is
-/// executable, the rest constants, both whole pages. Other formats are modules whose kernels are
-/// found by name: their offsets and sizes are 0.
+/// executable, the rest constants, both whole pages. Other formats are a module for each kernel,
+/// which a symbol's offset and size find.
 struct KernelImage {
   uint64_t textBytes = 0;
   std::vector<uint8_t> bytes;
   std::vector<KernelSymbol> symbols; ///< ascending offsets
-  ImageFormat format = ImageFormat::Flat;
+  CodeFormat format = CodeFormat::Flat;
 };
+
+/// An image of modules: each object as it is, at multiples of 64 bytes, in the given order.
+KernelImage joinModules(llvm::ArrayRef<CompiledKernel> kernels, CodeFormat format);
 
 class TargetBackend {
 public:

@@ -17,6 +17,8 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace dsv2 {
 
@@ -27,6 +29,31 @@ namespace dsv2 {
 #undef DSV2_TARGET
 
 TargetBackend::~TargetBackend() = default;
+
+llvm::StringRef codeFormatName(CodeFormat format) {
+  switch (format) {
+  case CodeFormat::Flat:
+    return "flat";
+  case CodeFormat::Ptx:
+    return "ptx";
+  case CodeFormat::Cubin:
+    return "cubin";
+  case CodeFormat::Hsaco:
+    return "hsaco";
+  }
+  llvm_unreachable("a format without a name");
+}
+
+KernelImage joinModules(llvm::ArrayRef<CompiledKernel> kernels, CodeFormat format) {
+  KernelImage image;
+  image.format = format;
+  for (const CompiledKernel &kernel : kernels) {
+    image.symbols.push_back({kernel.name, image.bytes.size(), kernel.object.size()});
+    image.bytes.insert(image.bytes.end(), kernel.object.begin(), kernel.object.end());
+    image.bytes.resize(llvm::alignTo(image.bytes.size(), 64));
+  }
+  return image;
+}
 
 bool TargetRegistry::add(std::unique_ptr<TargetBackend> backend) {
   if (lookup(backend->getName()) != nullptr) {

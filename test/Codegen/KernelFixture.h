@@ -48,7 +48,7 @@ public:
   std::vector<std::string> runnable() const {
     std::vector<std::string> names;
     for (const std::string &name : registry.getNames()) {
-      if (hostSupportsTier(registry.lookup(name)->getTier().str())) {
+      if (runsHere(*registry.lookup(name))) {
         names.push_back(name);
       }
     }
@@ -122,7 +122,7 @@ private:
     }
     out.scratchBytes = built->scratchBytes;
     out.image = std::make_unique<LoadedImage>(*image);
-    out.function = hostSupportsTier(target->getTier().str()) ? out.image->find("kernel") : nullptr;
+    out.function = runsHere(*target) ? out.image->find("kernel") : nullptr;
     return out;
   }
 

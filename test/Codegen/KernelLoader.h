@@ -17,6 +17,11 @@
 
 namespace dsv2::test {
 
+/// Whether this process can call the target's kernels: flat code for a CPU like this one.
+inline bool runsHere(const TargetBackend &target) {
+  return target.getDriver() == "cpu" && hostSupportsTier(target.getTier().str());
+}
+
 using KernelFunction = void (*)(const uint64_t *slots, int64_t begin, int64_t end, void *scratch);
 
 /// An image mapped for execution.

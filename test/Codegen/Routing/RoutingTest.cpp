@@ -128,7 +128,7 @@ void RoutingTest::gate(const Gate &gate, int64_t rows, bool ties) {
     const TargetBackend *target = targets.lookup(name);
     FailureOr<KernelImage> image = compile(*target, buildGateTopK, spec(gate));
     ASSERT_TRUE(succeeded(image)) << name << ": " << message;
-    if (!hostSupportsTier(target->getTier().str())) {
+    if (!runsHere(*target)) {
       continue;
     }
     LoadedImage loaded(*image);
@@ -239,7 +239,7 @@ void RoutingTest::biasedGate(const Gate &gate, int64_t rows, bool ties) {
     const TargetBackend *target = targets.lookup(name);
     FailureOr<KernelImage> image = compile(*target, buildGateTopK, spec(gate));
     ASSERT_TRUE(succeeded(image)) << name << ": " << message;
-    if (!hostSupportsTier(target->getTier().str())) {
+    if (!runsHere(*target)) {
       continue;
     }
     LoadedImage loaded(*image);
@@ -377,7 +377,7 @@ TEST_F(RoutingTest, Sort) {
       const TargetBackend *target = targets.lookup(name);
       FailureOr<KernelImage> image = compile(*target, buildSortExperts, spec);
       ASSERT_TRUE(succeeded(image)) << name << ": " << message;
-      if (!hostSupportsTier(target->getTier().str())) {
+      if (!runsHere(*target)) {
         continue;
       }
       LoadedImage loaded(*image);

@@ -82,7 +82,7 @@ protected:
       const TargetBackend *target = targets.lookup(name);
       mlir::FailureOr<KernelImage> image = compile(*target, compose);
       ASSERT_TRUE(succeeded(image)) << name << ": " << message;
-      if (!hostSupportsTier(target->getTier().str())) {
+      if (!runsHere(*target)) {
         continue;
       }
       LoadedImage loaded(*image);

@@ -1,0 +1,147 @@
+//===- GpuContract.cpp - contractions of staged and paged operands --------===//
+//
+// Multiplication element by element, which every machine has, and the two walks over a paged cache:
+// over the depth for scores, over the tokens for results. Either way each output has one
+// accumulator and k ascends.
+//
+//===----------------------------------------------------------------------===//
+#include "lib/Codegen/Gpu/GpuEmitter.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace dsv2 {
+namespace {
+
+/// Chunks of the cache in one step of a walk over tokens: bounds what a stage holds.
+constexpr int64_t kChunksOfStep = 2048, kMostTokens = 32, kFewestTokens = 16;
+
+} // namespace
+
+GpuEmitter::Fragments GpuEmitter::multiply(const FragmentTile &tile, ArrayRef<Value> init,
+                                           const StagedOperand &a, Value aChunk,
+                                           const StagedOperand &second, int64_t depth,
+                                           Along along) {
+  const Spread &spread = tile.spread;
+  int64_t ce = chunkElements(a.element);
+  auto wide = [&](Value x) {
+    auto type = cast<VectorType>(x.getType());
+    return a.element.isF32() ? x
+                             : Value(arith::ExtFOp::create(b, loc, type.clone(b.getF32Type()), x));
+  };
+  auto chunkAt = [&](const StagedOperand &from, Value chunk, Value row) {
+    Value at = add(add(from.base, mul(chunk, from.chunkStride)), mul(row, ce));
+    return wide(loadVector(VectorType::get({ce}, from.element), from.memory, at));
+  };
+  // Columns that the values of a lane lie in.
+  SmallVector<int64_t> firstOfColumn, columnOfValue;
+  for (int64_t v = 0; v < layout.values(); ++v) {
+    auto same = llvm::find_if(firstOfColumn, [&](int64_t first) {
+      return layout.ofValue(first).column == layout.ofValue(v).column;
+    });
+    columnOfValue.push_back(same - firstOfColumn.begin());
+    if (same == firstOfColumn.end()) {
+      firstOfColumn.push_back(v);
+    }
+  }
+  // b[k, c] for the chunk's k, as an f32 vector.
+  auto columnOf = [&](Value chunk, int64_t block, int64_t value) -> Value {
+    Value column = tileColumn(spread, block, value);
+    if (along == Along::Rows) {
+      return chunkAt(second, chunk, column);
+    }
+    Value at = add(second.base, add(mul(div(column, ce), second.chunkStride), rem(column, ce)));
+    SmallVector<Value> values;
+    for (int64_t i = 0; i < ce; ++i) {
+      Value k = add(mul(chunk, ce), i);
+      values.push_back(
+          memref::LoadOp::create(b, loc, second.memory, ValueRange{add(at, mul(k, ce))}));
+    }
+    return wide(
+        vector::FromElementsOp::create(b, loc, VectorType::get({ce}, second.element), values));
+  };
+  return loopCarrying(
+      index(0), index((depth + ce - 1) / ce), init, [&](Value chunk, ArrayRef<Value> carried) {
+        SmallVector<Value> rows; // [rowBlocks][slots]
+        for (int64_t block = 0; block < spread.rowBlocks; ++block) {
+          for (int64_t slot = 0; slot < laneRowCount(); ++slot) {
+            rows.push_back(chunkAt(a, add(aChunk, chunk), tileRow(spread, block, slot)));
+          }
+        }
+        Fragments out(carried);
+        for (int64_t column = 0; column < spread.columnBlocks; ++column) {
+          SmallVector<Value> columns;
+          for (int64_t value : firstOfColumn) {
+            columns.push_back(columnOf(chunk, column, value));
+          }
+          for (int64_t block = 0; block < spread.rowBlocks; ++block) {
+            Value &fragment = out[block * spread.columnBlocks + column];
+            SmallVector<Value> sums;
+            for (int64_t v = 0; v < layout.values(); ++v) {
+              Value sum = vector::ExtractOp::create(b, loc, fragment, v);
+              Value x = rows[block * laneRowCount() + slotOfValue[v]],
+                    y = columns[columnOfValue[v]];
+              for (int64_t i = 0; i < ce; ++i) {
+                sum = math::FmaOp::create(b, loc, vector::ExtractOp::create(b, loc, x, i),
+                                          vector::ExtractOp::create(b, loc, y, i), sum);
+              }
+              sums.push_back(sum);
+            }
+            fragment = vector::FromElementsOp::create(b, loc, fragment.getType(), sums);
+          }
+        }
+        return out;
+      });
+}
+
+Tile GpuEmitter::contract(Tile accumulator, const Operand &first, const Operand &second,
+                          Along along) {
+  auto tile = std::static_pointer_cast<FragmentTile>(accumulator.data);
+  const auto &a = static_cast<const StagedOperand &>(*first.data);
+  if (const auto *paged = dynamic_cast<const PagedOperand *>(second.data.get())) {
+    return along == Along::Rows ? contractTokens(tile, a, paged->panel)
+                                : contractColumns(tile, a, paged->panel);
+  }
+  const auto &staged = static_cast<const StagedOperand &>(*second.data);
+  int64_t depth = staged.chunks * chunkElements(staged.element);
+  return tileOf(tile->shape, multiply(*tile, tile->values, a, index(0), staged, depth, along));
+}
+
+/// Scores: the tokens are the tile's columns, and each step brings a piece of all of them.
+Tile GpuEmitter::contractTokens(std::shared_ptr<FragmentTile> tile, const StagedOperand &a,
+                                const PagedPanel &panel) {
+  int64_t ce = chunkElements(a.element), step = plan.stageChunks * ce;
+  Source source = tokenSource(panel, tile->shape.columns, plan.stageChunks, Along::Rows);
+  Fragments out = stream(index((panel.depth + step - 1) / step), source, tile->values,
+                         [&](Value number, ArrayRef<Operand> staged, ArrayRef<Value> values) {
+                           return multiply(*tile, values, a, mul(number, plan.stageChunks),
+                                           static_cast<const StagedOperand &>(*staged.front().data),
+                                           step, Along::Rows);
+                         });
+  return tileOf(tile->shape, std::move(out));
+}
+
+/// Results: the tokens are k, a few each step, all columns of them.
+Tile GpuEmitter::contractColumns(std::shared_ptr<FragmentTile> tile, const StagedOperand &a,
+                                 const PagedPanel &panel) {
+  const Spread &spread = tile->spread;
+  int64_t ce = chunkElements(a.element);
+  int64_t columns = spread.columnWarps * spread.columnBlocks * layout.columns;
+  int64_t chunks = (columns + ce - 1) / ce;
+  int64_t tokens = kChunksOfStep / chunks / kFewestTokens * kFewestTokens;
+  tokens = std::min(std::max(tokens, kFewestTokens), kMostTokens);
+  Source source = tokenSource(panel, tokens, chunks, Along::Columns);
+  Fragments out = stream(ceilDiv(panel.count, tokens), source, tile->values,
+                         [&](Value number, ArrayRef<Operand> staged, ArrayRef<Value> values) {
+                           return multiply(*tile, values, a, mul(number, tokens / ce),
+                                           static_cast<const StagedOperand &>(*staged.front().data),
+                                           tokens, Along::Columns);
+                         });
+  return tileOf(tile->shape, std::move(out));
+}
+
+} // namespace dsv2

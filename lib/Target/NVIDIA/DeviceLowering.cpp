@@ -1,0 +1,100 @@
+//===- DeviceLowering.cpp - the device form to the LLVM dialect -----------===//
+//
+// Upstream's conversions in the order that was tried (GPU kernels through MLIR 22), and two repairs
+// between them: the workgroup memory that a launch sizes must be an external symbol, since an
+// internal one of no size would lie on top of whatever else is there; and it must be aligned for 16
+// byte copies.
+//
+//===----------------------------------------------------------------------===//
+#include "lib/Target/NVIDIA/Compile.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Conversion/VectorToSCF/VectorToSCF.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
+#include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace dsv2 {
+namespace {
+
+constexpr uint64_t kSharedAlignment = 128;
+
+void addSimplification(OpPassManager &pm) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void populateConversion(PassManager &pm) {
+  addSimplification(pm);
+  pm.addPass(createConvertNVGPUToNVVMPass());
+  OpPassManager &device = pm.nest<gpu::GPUModuleOp>();
+  device.addPass(createConvertVectorToSCFPass(
+      VectorTransferToSCFOptions().enableFullUnroll().setTargetRank(1)));
+  device.addPass(createSCFToControlFlowPass());
+  device.addPass(memref::createExpandStridedMetadataPass());
+  device.addPass(createLowerAffinePass());
+  ConvertGpuOpsToNVVMOpsOptions options;
+  options.useBarePtrCallConv = true;
+  device.addPass(createConvertGpuOpsToNVVMOps(options));
+  addSimplification(device);
+  device.addPass(createReconcileUnrealizedCastsPass());
+}
+
+void populateFinish(PassManager &pm) {
+  OpPassManager &device = pm.nest<gpu::GPUModuleOp>();
+  device.addPass(createConvertNVVMToLLVMPass());
+  device.addPass(createReconcileUnrealizedCastsPass());
+  addSimplification(device);
+}
+
+/// Vector operations that the conversion knows only in simpler form.
+LogicalResult simplifyVectors(gpu::GPUModuleOp device) {
+  RewritePatternSet patterns(device.getContext());
+  vector::populateVectorTransferLoweringPatterns(patterns, /*maxTransferRank=*/1);
+  vector::populateVectorInsertExtractStridedSliceTransforms(patterns);
+  vector::populateVectorShapeCastLoweringPatterns(patterns);
+  vector::populateVectorBitCastLoweringPatterns(patterns);
+  return applyPatternsGreedily(device, std::move(patterns));
+}
+
+/// The one variable of workgroup memory: named and sized by the launch.
+void repairSharedMemory(gpu::GPUModuleOp device) {
+  device.walk([](LLVM::GlobalOp global) {
+    if (global.getAddrSpace() == 3) {
+      global.setLinkage(LLVM::Linkage::External);
+      global.setAlignment(kSharedAlignment);
+      global.setDsoLocal(false);
+    }
+  });
+}
+
+} // namespace
+
+LogicalResult lowerDevice(DeviceForm &form, const NvidiaArch &arch) {
+  std::string name = form.kernel.getName().str();
+  Location loc = form.kernel.getLoc();
+  if (failed(lowerMath(form.device)) || failed(simplifyVectors(form.device))) {
+    return failure();
+  }
+  PassManager first(form.module->getContext());
+  populateConversion(first);
+  PassManager second(form.module->getContext());
+  populateFinish(second);
+  if (succeeded(first.run(*form.module))) {
+    form.kernel = {};
+    repairSharedMemory(form.device);
+    if (succeeded(second.run(*form.module))) {
+      return success();
+    }
+  }
+  return emitError(loc) << "kernel '" << name << "' does not lower for target '" << arch.name
+                        << "'";
+}
+
+} // namespace dsv2

@@ -1,6 +1,7 @@
 //===- Matmul.cpp - contraction with a packed weight ----------------------===//
 //
-// The tile program of Matmul.h: an item is one panel of one batch element, with every row.
+// The tile program of Matmul.h: an item is one panel of one batch element, with every row or with
+// as many as the target says.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Codegen/Matmul.h"
@@ -35,7 +36,15 @@ FailureOr<BuiltKernel> buildMatmul(const KernelRequest &request, TileEmitter &e)
   Value rows = args.back(), outMemory = args[args.size() - 2];
 
   int64_t columns = e.panelColumns(), panels = (n + columns - 1) / columns;
-  e.items([&](Value item) {
+  e.items([&](Value number) {
+    Value item = number, first = e.index(0), last = rows;
+    if (int64_t block = e.rowsOfItem()) {
+      // Blocks of rows of a panel are neighbours: they read the same weights.
+      Value blocks = e.ceilDiv(rows, block);
+      item = e.div(number, blocks);
+      first = e.mul(e.rem(number, blocks), block);
+      last = e.minimum(e.add(first, block), rows);
+    }
     Value element = batch > 1 ? e.div(item, panels) : e.index(0);
     Value column = e.mul(batch > 1 ? e.rem(item, panels) : item, columns);
     Matrix a{args[0], e.mul(element, aBatch), aRow, type};
@@ -43,7 +52,7 @@ FailureOr<BuiltKernel> buildMatmul(const KernelRequest &request, TileEmitter &e)
     // One row of biases for all rows of the result: its rows are 0 apart.
     Matrix biases{biased ? args[2] : Value(), e.mul(element, n), 0, f32};
     Matrix added{residual ? args[args.size() - 3] : Value(), out.offset, outRow, f32};
-    e.forRows(e.index(0), rows, [&](RowBlock block) {
+    e.forRows(first, last, [&](RowBlock block) {
       auto panelsOf = [&](Value) {
         return SmallVector<Panel>{RowsPanel{{{a, k}}, block}, PackedPanel{args[1], item, k, type}};
       };

@@ -14,10 +14,12 @@
 //   bias            true: B, f32 [batch, n] without padding, is added to the sum; false if absent
 //   add             true: R, of element type f32, is added after that, before the result is rounded
 // Slots: A, W, [B when bias], [R when add], Out, rows.    R and Out may be the same buffer; A may
-// not overlap Out. Items: batch * ceildiv(n, panel) - one packed panel each, every row of it.
+// not overlap Out. Items: batch * ceildiv(n, panel) - one packed panel each, every row of it; where
+// the target's items have a number of rows (TargetCapabilities::rowsOfItem), times ceildiv(rows,
+// that number), a panel's blocks of rows next to each other.
 //
 // W is packed [batch][ceil(n/panel)][ceil(k/pair)][panel][pair], zero padded, panel and pair by the
-// target's packing(dtype). A in bf16 is readable and zero up to k rounded up to the pair
+// target's packing(dtype). A is readable and zero up to k rounded up to the pair
 // (a_row_stride covers it). Accumulation is in f32, one accumulator an output, k ascending (in a
 // bf16 pair the odd element first), so any number of rows and any split of the items give the same
 // bits on every tier.

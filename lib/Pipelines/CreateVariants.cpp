@@ -110,9 +110,12 @@ struct CreateVariantsPass : public mlir::dsv2::impl::CreateVariantsPassBase<Crea
       ::dsv2::PackedLayout layout = target.getPacking(element);
       return b.getDenseI64ArrayAttr({layout.panel, layout.pair});
     };
-    variant->setAttr("packing",
-                     b.getDictionaryAttr({b.getNamedAttr("bf16", packing(b.getBF16Type())),
-                                          b.getNamedAttr("f32", packing(b.getF32Type()))}));
+    SmallVector<NamedAttribute> entries = {b.getNamedAttr("bf16", packing(b.getBF16Type())),
+                                           b.getNamedAttr("f32", packing(b.getF32Type()))};
+    if (int64_t rows = target.getCapabilities().rowsOfItem) {
+      entries.push_back(b.getNamedAttr("rows", b.getI64IntegerAttr(rows)));
+    }
+    variant->setAttr("packing", b.getDictionaryAttr(entries));
   }
 
   StringRef compute;

@@ -10,6 +10,7 @@
 #include "dialects/DSV2/IR/DSV2.h"
 #include "dialects/Exec/IR/Exec.h"
 #include "lib/Codegen/Generic/GenericPipeline.h"
+#include "lib/Codegen/Gpu/DistributeRows.h"
 #include "lib/Codegen/KernelBuilder.h"
 #include "lib/Codegen/TileEmitter.h"
 #include "lib/Support/AtomicFile.h"
@@ -50,12 +51,18 @@ LogicalResult compileGeneric(Job &job, const ::dsv2::CompileOptions &compileOpti
   options.tile = target.genericTile;
   options.lanes = target.genericLanes;
   options.keepBF16 = target.roundsToBf16;
+  // Pieces that go round threads stay loops.
+  options.unroll = target.genericThreads > 1 ? 1 : options.unroll;
   buildGenericKernelPipeline(pm, options);
   if (failed(pm.run(*module))) {
     return failure();
   }
-  FailureOr<::dsv2::CompiledKernel> compiled =
-      job.target->compileKernel(*module->getOps<func::FuncOp>().begin(), compileOptions);
+  func::FuncOp kernel = *module->getOps<func::FuncOp>().begin();
+  if (target.genericThreads > 1) {
+    // What cannot be distributed is one thread's, and right all the same.
+    (void)::dsv2::distributeRows(kernel, target.genericThreads);
+  }
+  FailureOr<::dsv2::CompiledKernel> compiled = job.target->compileKernel(kernel, compileOptions);
   if (failed(compiled)) {
     return failure();
   }

@@ -38,6 +38,10 @@ struct TargetCapabilities {
   double bf16FlopsPerCycle = 0.0; ///< of a bf16 contraction with f32 accumulation
   /// Elements of a piece of a row in generic kernels; smaller pieces are multiples of the second.
   int64_t genericTile = 64, genericLanes = 16;
+  /// Rows of one item of a matmul, as the emitter says; 0: all.
+  int64_t rowsOfItem = 0;
+  /// Threads that the pieces of a row go round.
+  int64_t genericThreads = 1;
 };
 
 struct CompileOptions {

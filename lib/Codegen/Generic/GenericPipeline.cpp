@@ -59,7 +59,9 @@ void buildGenericKernelPipeline(OpPassManager &pm, const GenericOptions &options
   // Keeps the partial sums of a reduction in registers; without it the accumulator is a buffer.
   pm.addNestedPass<func::FuncOp>(createLoopInvariantSubsetHoistingPass());
   addSimplification(pm);
-  pm.addNestedPass<func::FuncOp>(createGenericUnrollPass());
+  GenericUnrollPassOptions unroll;
+  unroll.maxTrips = options.unroll;
+  pm.addNestedPass<func::FuncOp>(createGenericUnrollPass(unroll));
   addSimplification(pm);
 
   // Buffers. The second canonicalization removes what the first one leaves of identity loops.
@@ -115,12 +117,15 @@ struct PipelineOptions : PassPipelineOptions<PipelineOptions> {
 
 void registerGenericKernelPasses() {
   registerDSV2GenericPasses();
-  PassPipelineRegistration<PipelineOptions>(
-      "dsv2-generic-kernel", "lower kernels in row form to loops and vectors",
-      [](OpPassManager &pm, const PipelineOptions &options) {
-        buildGenericKernelPipeline(pm,
-                                   GenericOptions{options.tile, options.lanes, options.keepBF16});
-      });
+  PassPipelineRegistration<PipelineOptions>("dsv2-generic-kernel",
+                                            "lower kernels in row form to loops and vectors",
+                                            [](OpPassManager &pm, const PipelineOptions &options) {
+                                              GenericOptions generic;
+                                              generic.tile = options.tile;
+                                              generic.lanes = options.lanes;
+                                              generic.keepBF16 = options.keepBF16;
+                                              buildGenericKernelPipeline(pm, generic);
+                                            });
 }
 
 } // namespace mlir::dsv2

@@ -33,6 +33,7 @@ namespace mlir::dsv2 {
 struct GenericOptions {
   int64_t tile = 64;     ///< elements of a full piece of a row
   int64_t lanes = 16;    ///< smaller pieces are multiples of this, then a tail
+  int64_t unroll = 8;    ///< loops of at most so many trips disappear
   bool keepBF16 = false; ///< the target rounds f32 to bf16 by an instruction: leave arith.truncf
 };
 

@@ -44,6 +44,7 @@ public:
   BuiltKernel finish() override;
 
   int64_t panelColumns() const override { return plan.panelColumns; }
+  int64_t rowsOfItem() const override { return plan.manyRows; }
   void forRows(Value begin, Value end, const std::function<void(RowBlock)> &program) override;
   Operand resident(const Panel &panel, TileKind kind) override;
   void pipeline(Value steps, const PanelMaker &panels, llvm::ArrayRef<TileShape> shapes,

@@ -6,15 +6,13 @@
 // values would be summed up.
 //
 //===----------------------------------------------------------------------===//
+#include "lib/Codegen/Gpu/Alignment.h"
 #include "lib/Codegen/Gpu/GpuEmitter.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "mlir/IR/Matchers.h"
-
-#include <numeric>
 
 using namespace mlir;
 
@@ -23,21 +21,6 @@ namespace {
 
 /// Copies that a thread makes without a loop.
 constexpr int64_t kMostUnrolled = 4;
-
-/// A number that certainly divides the index: found through constants, sums and products.
-int64_t divisorOf(Value value) {
-  APInt constant;
-  if (matchPattern(value, m_ConstantInt(&constant))) {
-    return constant.getSExtValue(); // 0 is divided by everything, as std::gcd has it
-  }
-  if (auto sum = value.getDefiningOp<arith::AddIOp>()) {
-    return std::gcd(divisorOf(sum.getLhs()), divisorOf(sum.getRhs()));
-  }
-  if (auto product = value.getDefiningOp<arith::MulIOp>()) {
-    return divisorOf(product.getLhs()) * divisorOf(product.getRhs());
-  }
-  return 1;
-}
 
 } // namespace
 

@@ -229,8 +229,12 @@ LogicalResult StepLowering::emitMatmul(Operation *op, const Place &x, Value weig
   slots.push_back(firstElement(out));
   slots.push_back(Slot::sym(x.rows));
   std::string kernel = program.useKernel("matmul", spec, {written});
-  int64_t items = batch * llvm::divideCeil(n, program.panelOf(from.element));
-  program.dispatch(op->getLoc(), kernel, program.sizes({b.getAffineConstantExpr(items)}), slots);
+  int64_t panels = batch * llvm::divideCeil(n, program.panelOf(from.element));
+  AffineExpr items = b.getAffineConstantExpr(panels);
+  if (int64_t block = program.rowsOfItem()) {
+    items = rowsOf(x.rows).ceilDiv(block) * panels;
+  }
+  program.dispatch(op->getLoc(), kernel, program.sizes({items}), slots);
   return success();
 }
 

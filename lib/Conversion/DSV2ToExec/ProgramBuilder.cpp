@@ -29,6 +29,11 @@ int64_t ProgramBuilder::packing(Type element, unsigned which) const {
       all ? all.getAs<DenseI64ArrayAttr>(element.isBF16() ? "bf16" : "f32") : DenseI64ArrayAttr();
   return numbers && numbers.size() == 2 ? numbers[which] : 1;
 }
+int64_t ProgramBuilder::rowsOfItem() const {
+  auto all = variant->getAttrOfType<DictionaryAttr>(kPackingAttr);
+  auto rows = all ? all.getAs<IntegerAttr>("rows") : IntegerAttr();
+  return rows ? rows.getInt() : 0;
+}
 int64_t ProgramBuilder::panelOf(Type element) const { return packing(element, 0); }
 int64_t ProgramBuilder::pairOf(Type element) const {
   return isa<FloatType>(element) ? packing(element, 1) : 1;

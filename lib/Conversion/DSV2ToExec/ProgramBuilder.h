@@ -47,7 +47,7 @@ struct RoutedLayers {
 };
 
 /// Attribute of a variant: what its target says of packed weights, `{f32 = [panel, pair], bf16 =
-/// ...}`.
+/// ...}`, and, where an item of a matmul has a number of rows, `rows = 128`.
 constexpr llvm::StringLiteral kPackingAttr = "packing";
 /// Attribute of a kernel before codegen: the slots that it writes.
 constexpr llvm::StringLiteral kWritesAttr = "writes";
@@ -62,6 +62,8 @@ public:
   /// padded with zeros to a multiple of it.
   int64_t pairOf(Type element) const;
   int64_t panelOf(Type element) const;
+  /// Rows that an item of a matmul covers on this target; 0: all of them.
+  int64_t rowsOfItem() const;
 
   /// Most tokens that a sequence may cache.
   int64_t maxContext() { return variant.getMaxContext(); }

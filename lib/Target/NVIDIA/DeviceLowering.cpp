@@ -6,6 +6,7 @@
 // byte copies.
 //
 //===----------------------------------------------------------------------===//
+#include "lib/Codegen/Gpu/Alignment.h"
 #include "lib/Target/NVIDIA/Compile.h"
 
 #include "mlir/Conversion/Passes.h"
@@ -82,6 +83,7 @@ LogicalResult lowerDevice(DeviceForm &form, const NvidiaArch &arch) {
   if (failed(lowerMath(form.device)) || failed(simplifyVectors(form.device))) {
     return failure();
   }
+  alignVectorAccesses(form.device);
   PassManager first(form.module->getContext());
   populateConversion(first);
   PassManager second(form.module->getContext());

@@ -44,8 +44,10 @@ public:
     out.roundsToBf16 = true;
     out.f32FlopsPerCycle = arch.wgmma ? 256 : 128;
     out.bf16FlopsPerCycle = arch.wgmma ? 4096 : 2048;
+    out.rowsOfItem = GpuPlan().manyRows;
     out.genericTile = 4;
     out.genericLanes = 4;
+    out.genericThreads = 32;
     return out;
   }
 

@@ -150,6 +150,8 @@ public:
   virtual int64_t panelColumns() const = 0;
   /// Rows that one item of a matmul covers; 0: all of them, since a panel is read once for all.
   virtual int64_t rowsOfItem() const { return 0; }
+  /// Threads that work on an item together; 1: whoever works on it is alone.
+  virtual int64_t threadsOfItem() const { return 1; }
   /// Emits `program` for blocks of rows that cover [begin, end).
   virtual void forRows(Value begin, Value end, const std::function<void(RowBlock)> &program) = 0;
   /// Loads a panel once, as the first operand of contractions into tiles of this kind.

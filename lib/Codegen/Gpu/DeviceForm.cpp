@@ -10,8 +10,11 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+#include "llvm/ADT/SmallPtrSet.h"
 
 using namespace mlir;
 
@@ -24,6 +27,27 @@ constexpr int64_t kScratchBound = int64_t(1) << 40;
 int64_t integerAttr(func::FuncOp kernel, StringRef name, int64_t otherwise) {
   auto attribute = kernel->getAttrOfType<IntegerAttr>(name);
   return attribute ? attribute.getInt() : otherwise;
+}
+
+/// Arguments that the body stores to.
+llvm::SmallPtrSet<Value, 8> storedArguments(Block &body) {
+  llvm::SmallPtrSet<Value, 8> out;
+  body.walk([&](Operation *op) {
+    Value memory;
+    if (auto store = dyn_cast<memref::StoreOp>(op)) {
+      memory = store.getMemref();
+    } else if (auto store = dyn_cast<vector::StoreOp>(op)) {
+      memory = store.getBase();
+    } else if (auto write = dyn_cast<vector::TransferWriteOp>(op)) {
+      memory = write.getBase();
+    }
+    while (memory) {
+      out.insert(memory);
+      auto view = memory.getDefiningOp<ViewLikeOpInterface>();
+      memory = view ? view.getViewSource() : Value();
+    }
+  });
+  return out;
 }
 
 /// What the body's begin, end and scratch are in workgroup `group`.
@@ -77,8 +101,12 @@ FailureOr<DeviceForm> makeDeviceForm(func::FuncOp kernel) {
   out.kernel.setKnownBlockSizeAttr(b.getDenseI32ArrayAttr({int32_t(out.threads), 1, 1}));
   out.kernel->setAttr(kSharedBytesAttr, b.getI64IntegerAttr(out.sharedBytes));
   unsigned slots = types.size() - kTrailingArguments;
+  // What one thread stores another may read after a barrier: an optimizer that takes memory for one
+  // thread's alone would move the read.
+  llvm::SmallPtrSet<Value, 8> stored = storedArguments(body);
   for (unsigned i = 0; i < slots; ++i) {
-    if (kernel.getArgAttr(i, "llvm.noalias")) {
+    bool together = out.threads > 1 && stored.contains(body.getArgument(i));
+    if (kernel.getArgAttr(i, "llvm.noalias") && !together) {
       out.kernel.setArgAttr(i, "llvm.noalias", b.getUnitAttr());
     }
   }

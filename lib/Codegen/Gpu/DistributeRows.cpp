@@ -8,6 +8,7 @@
 #include "lib/Codegen/Gpu/DistributeRows.h"
 
 #include "lib/Codegen/Gpu/DeviceForm.h"
+#include "lib/Codegen/Gpu/LaneConflicts.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -167,11 +168,6 @@ Value Distribution::join(Location loc, Operation *combiner, Value value) {
 void Distribution::distribute(scf::ForOp loop) {
   Location loc = loop.getLoc();
   share(loop);
-  if (loop.getNumResults() == 0) {
-    b.setInsertionPointAfter(loop);
-    gpu::BarrierOp::create(b, loc);
-    return;
-  }
   for (unsigned i = 0; i < loop.getNumResults(); ++i) {
     Operation *op = combiner(loop, i);
     OpOperand &init = loop.getInitArgsMutable()[i];
@@ -196,8 +192,33 @@ void Distribution::guard(Operation *store) {
   b.setInsertionPoint(store);
   auto branch = scf::IfOp::create(b, store->getLoc(), first, /*withElseRegion=*/false);
   store->moveBefore(branch.thenBlock()->getTerminator());
-  b.setInsertionPointAfter(branch);
-  gpu::BarrierOp::create(b, store->getLoc());
+}
+
+/// Operations of the row's body before which lanes must wait for each other; the terminator where
+/// they must before the next row.
+SmallVector<Operation *> findMeetings(scf::ForOp rows) {
+  SmallVector<Operation *> out;
+  SmallVector<LaneAccess> pending, untilFirst;
+  auto meets = [](ArrayRef<LaneAccess> before, ArrayRef<LaneAccess> after, scf::ForOp later) {
+    return llvm::any_of(before, [&](const LaneAccess &a) {
+      return llvm::any_of(after, [&](const LaneAccess &c) { return lanesConflict(a, c, later); });
+    });
+  };
+  for (Operation &op : rows.getBody()->without_terminator()) {
+    SmallVector<LaneAccess> own = laneAccesses(&op, dyn_cast<scf::ForOp>(op));
+    if (meets(pending, own, {})) {
+      out.push_back(&op);
+      pending.clear();
+    }
+    pending.append(own);
+    if (out.empty()) {
+      untilFirst.append(own);
+    }
+  }
+  if (meets(pending, untilFirst, rows)) {
+    out.push_back(rows.getBody()->getTerminator());
+  }
+  return out;
 }
 
 } // namespace
@@ -228,6 +249,10 @@ std::string distributeRows(func::FuncOp kernel, int64_t lanes) {
   Value zero = arith::ConstantIndexOp::create(b, loc, 0);
   Value first = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, lane, zero);
   Distribution distribution(rows, lanes, lane, first);
+  for (Operation *op : findMeetings(rows)) {
+    b.setInsertionPoint(op);
+    gpu::BarrierOp::create(b, op->getLoc());
+  }
   SmallVector<Operation *> ops;
   for (Operation &op : rows.getBody()->without_terminator()) {
     ops.push_back(&op);

@@ -5,14 +5,13 @@
 //
 //   scf.for %row = %begin to %end {            scf.for %row = %begin to %end {
 //     scf.for %i = 0 to 640 step 4 { .. }        scf.for %i = lane * 4 to 640 step 128 { .. }
-//                                                gpu.barrier
 //     %s = scf.for .. iter_args(sum) { .. }      %p = scf.for .. of the lane's pieces
 //                                                %s = sum of the lanes' by shuffles
 //     vector.transfer_write ..                   scf.if lane == 0 { vector.transfer_write .. }
-//                                                gpu.barrier
 //   }                                          }
 //
-// What is neither a piece loop nor a store is done by every lane alike.
+// What is neither a piece loop nor a store is done by every lane alike. Where a lane may read what
+// another has written a gpu.barrier stands between (LaneConflicts.h).
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_CODEGEN_GPU_DISTRIBUTEROWS_H

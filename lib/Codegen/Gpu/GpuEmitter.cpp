@@ -13,6 +13,8 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
+#include <limits>
+
 using namespace mlir;
 
 namespace dsv2 {
@@ -56,7 +58,10 @@ SmallVector<Value> GpuEmitter::begin(const KernelRequest &request,
 }
 
 void GpuEmitter::items(const std::function<void(Value)> &program) {
-  TileEmitter::items([&](Value item) { sharedScope([&] { program(item); }); });
+  TileEmitter::items([&](Value item) {
+    touchAll();
+    sharedScope([&] { program(item); });
+  });
 }
 
 BuiltKernel GpuEmitter::finish() {
@@ -110,7 +115,18 @@ int64_t GpuEmitter::chunkElements(Type element) const {
   return 128 / element.getIntOrFloatBitWidth();
 }
 
-void GpuEmitter::barrier() { gpu::BarrierOp::create(b, loc); }
+void GpuEmitter::barrier() {
+  gpu::BarrierOp::create(b, loc);
+  touchedTop = 0;
+}
+
+void GpuEmitter::fence(int64_t start) {
+  if (touchedTop > start) {
+    barrier();
+  }
+}
+
+void GpuEmitter::touchAll() { touchedTop = std::numeric_limits<int64_t>::max(); }
 
 MemRefType GpuEmitter::sharedType(Type element, int64_t count) const {
   auto space =
@@ -147,8 +163,10 @@ void GpuEmitter::storeVector(Value value, Value memory, Value at, bool aligned) 
 
 void GpuEmitter::forRows(Value begin, Value end, const std::function<void(RowBlock)> &program) {
   auto blocks = [&](int64_t height) {
-    loop(index(0), ceilDiv(sub(end, begin), height),
-         [&](Value block) { program({add(begin, mul(block, height)), height, end}); });
+    loop(index(0), ceilDiv(sub(end, begin), height), [&](Value block) {
+      touchAll();
+      program({add(begin, mul(block, height)), height, end});
+    });
   };
   // Few rows are one small block; more would read the weights again for each.
   ifTrue(
@@ -165,8 +183,10 @@ GpuEmitter::loopCarrying(Value begin, Value end, ArrayRef<Value> init,
                                  b.setInsertionPoint(inner.getInsertionBlock(),
                                                      inner.getInsertionPoint());
                                  SmallVector<Value> values(carried);
+                                 touchAll();
                                  scf::YieldOp::create(b, loc, body(iv, values));
                                });
+  touchAll();
   return Fragments(op.getResults());
 }
 
@@ -174,6 +194,8 @@ GpuEmitter::Fragments GpuEmitter::stream(Value steps, ArrayRef<Source> sources,
                                          ArrayRef<Value> init, const StreamBody &body) {
   Fragments out;
   sharedScope([&] {
+    // Others may still read what lay here.
+    fence(sharedTop);
     SmallVector<Value> memory;
     SmallVector<int64_t> strides;
     for (const Source &source : sources) {
@@ -186,8 +208,6 @@ GpuEmitter::Fragments GpuEmitter::stream(Value steps, ArrayRef<Source> sources,
         source.copy(step, memory[i], baseOf(i, stage));
       }
     };
-    // Others may still read what lay here.
-    barrier();
     Value token;
     for (int64_t step = 0; step < plan.stages - 1; ++step) {
       ifTrue(less(index(step), steps), [&] { copy(index(step), index(step)); });

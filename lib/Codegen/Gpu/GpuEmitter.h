@@ -45,6 +45,7 @@ public:
 
   int64_t panelColumns() const override { return plan.panelColumns; }
   int64_t rowsOfItem() const override { return plan.manyRows; }
+  int64_t threadsOfItem() const override { return plan.warps * plan.lanes; }
   void forRows(Value begin, Value end, const std::function<void(RowBlock)> &program) override;
   Operand resident(const Panel &panel, TileKind kind) override;
   void pipeline(Value steps, const PanelMaker &panels, llvm::ArrayRef<TileShape> shapes,
@@ -120,6 +121,12 @@ protected:
   int64_t laneRowCount() const { return int64_t(rowSlots.size()); }
   Value laneIndex() const { return lane; }
   void barrier();
+  /// A barrier where workgroup memory from `start` on may have been touched since the last one.
+  /// Nowhere else: a barrier that nothing needs only hides that another is missing.
+  void fence(int64_t start);
+  /// All allocated memory counts as touched now; all there is, where a loop begins or ends.
+  void touch() { touchedTop = std::max(touchedTop, sharedTop); }
+  void touchAll();
 
   // --- Workgroup memory: a stack. What a scope allocates is free after it.
   Value shared(mlir::Type element, int64_t count);
@@ -186,7 +193,7 @@ private:
   Value coordinate(llvm::ArrayRef<FragmentPlace> bases, bool row);
 
   Value thread, lane, warp, laneRow, laneColumn, dynamicShared;
-  int64_t sharedTop = 0, sharedMost = 0;
+  int64_t sharedTop = 0, sharedMost = 0, touchedTop = 0;
   /// Rows (columns) that the values of a lane lie in, and which of them each value has.
   llvm::SmallVector<int64_t> rowSlots, slotOfValue;
   int64_t run = 1; ///< neighbouring values that are neighbouring columns

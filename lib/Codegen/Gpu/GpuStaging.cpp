@@ -257,12 +257,13 @@ Operand GpuEmitter::resident(const Panel &panel, TileKind) {
   // Whole stages: what lies past the depth is zero, and meets zeros.
   out->chunks = (depth + step - 1) / step * plan.stageChunks;
   out->chunkStride = (rows.rows.height + 1) * ce;
+  fence(sharedTop);
   out->memory = shared(out->element, out->chunks * out->chunkStride);
   out->base = index(0);
-  barrier();
   copyRows(rows, index(0), out->chunks, out->memory, out->base);
   waitForCopies(commitCopies(), 0);
-  barrier();
+  // Seen by all after the next barrier: every step of a stream begins with one.
+  touch();
   return {out};
 }
 

@@ -165,8 +165,8 @@ RowVector GpuEmitter::reduceRows(RowReduction reduction, const Tile &handle) {
   // Each warp has the statistics of its columns.
   int64_t height = tile.shape.rows.height;
   sharedScope([&] {
+    fence(sharedTop);
     Value memory = shared(b.getF32Type(), tile.spread.columnWarps * height);
-    barrier();
     Value part = mul(div(warp, tile.spread.rowWarps), height);
     ifTrue(firstOfRow(), [&] {
       for (auto [number, value] : llvm::enumerate(out)) {
@@ -186,6 +186,7 @@ RowVector GpuEmitter::reduceRows(RowReduction reduction, const Tile &handle) {
       }
       value = sum;
     }
+    touch();
   });
   return rowsOf(height, std::move(out));
 }
@@ -210,9 +211,9 @@ Operand GpuEmitter::asOperand(Tile handle, Type element) {
   out->element = element;
   out->chunks = (columns + ce - 1) / ce;
   out->chunkStride = (height + 1) * ce;
+  fence(sharedTop);
   out->memory = shared(element, out->chunks * out->chunkStride);
   out->base = index(0);
-  barrier();
   for (auto [number, fragment] : llvm::enumerate(tile.values)) {
     int64_t block = int64_t(number) / spread.columnBlocks,
             column = int64_t(number) % spread.columnBlocks;
@@ -232,7 +233,8 @@ Operand GpuEmitter::asOperand(Tile handle, Type element) {
       }
     }
   }
-  barrier();
+  // Seen by all after the next barrier: every step of a stream begins with one.
+  touch();
   return {out};
 }
 

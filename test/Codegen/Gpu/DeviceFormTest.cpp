@@ -41,12 +41,12 @@ protected:
 
 TEST_F(DeviceFormTest, WrapsTheBody) {
   func::FuncOp kernel = parse(R"(
-func.func @k(%a: memref<64xf32> {llvm.noalias}, %n: index, %begin: index, %end: index,
+func.func @k(%a: memref<64xf32> {llvm.noalias}, %c: memref<64xf32> {llvm.noalias}, %n: index, %begin: index, %end: index,
              %scratch: memref<100xi8>) attributes {dsv2.threads = 96, dsv2.shared_bytes = 2048} {
   %one = arith.constant 1 : index
   scf.for %i = %begin to %end step %one {
     %x = memref.load %a[%n] : memref<64xf32>
-    memref.store %x, %a[%i] : memref<64xf32>
+    memref.store %x, %c[%i] : memref<64xf32>
   }
   return
 })");
@@ -56,8 +56,10 @@ func.func @k(%a: memref<64xf32> {llvm.noalias}, %n: index, %begin: index, %end: 
   EXPECT_EQ(form->threads, 96);
   EXPECT_EQ(form->sharedBytes, 2048);
   EXPECT_TRUE(form->kernel.isKernel());
-  EXPECT_EQ(form->kernel.getNumArguments(), 5u);
+  EXPECT_EQ(form->kernel.getNumArguments(), 6u);
   EXPECT_TRUE(form->kernel.getArgAttr(0, "llvm.noalias"));
+  // Threads may read what others have stored.
+  EXPECT_FALSE(form->kernel.getArgAttr(1, "llvm.noalias"));
   EXPECT_EQ(form->kernel.getKnownBlockSize()->front(), 96);
   // Scratch of neighbouring workgroups is a multiple of 64 bytes apart.
   EXPECT_EQ(kernelScratchStride(100), 128);

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "lib/Codegen/KernelBuilder.h"
 #include "lib/Codegen/TileEmitter.h"
+#include "lib/Target/NVIDIA/Compile.h"
 #include "lib/Target/TargetBackend.h"
 
 #include "mlir/AsmParser/AsmParser.h"
@@ -13,6 +14,7 @@
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/Program.h"
 
+#include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -136,8 +138,7 @@ TEST_F(NvidiaTest, F32KernelsMultiplyAndAdd) {
 }
 
 TEST_F(NvidiaTest, KernelsAssembleWithoutSpills) {
-  if (!llvm::sys::findProgramByName("ptxas") &&
-      !std::ifstream("/usr/local/cuda/bin/ptxas").good()) {
+  if (findPtxas().empty()) {
     GTEST_SKIP() << "ptxas is not installed: nothing to assemble by";
   }
   for (const std::string target : {"sm_80", "sm_90a"}) {
@@ -160,6 +161,37 @@ TEST_F(NvidiaTest, KernelsAssembleWithoutSpills) {
          {Named{"gate_topk", kGate}, Named{"sort_experts", "{experts = 162, slots = 8}"}}) {
       EXPECT_GT(compile(target, kernel, /*resources=*/true).resources.registers, 0);
     }
+  }
+}
+
+/// What the machine really executes, where ptxas and nvdisasm (PyPI: nvidia-cuda-nvdisasm; in PATH
+/// or named by NVDISASM) are installed.
+TEST_F(NvidiaTest, MachineCodeMultipliesMatrices) {
+  const char *named = std::getenv("NVDISASM");
+  auto found = llvm::sys::findProgramByName("nvdisasm");
+  std::string tool = named ? named : found ? *found : "";
+  if (tool.empty() || findPtxas().empty()) {
+    GTEST_SKIP() << "ptxas and nvdisasm are not both installed: no machine code to read";
+  }
+  const NvidiaArch arch{"sm_80", "+ptx80", 163 * 1024, 164 * 1024};
+  for (const Named &kernel : {Named{"matmul", matmul("bf16", 3072, 2048, 1, true)},
+                              Named{"latent_attention", attention("bf16", "sequential")}}) {
+    llvm::Expected<std::vector<char>> cubin =
+        assembleCubin(compile("sm_80", kernel).assembly, arch);
+    ASSERT_TRUE(bool(cubin)) << llvm::toString(cubin.takeError());
+    std::string path = ::testing::TempDir() + "dsv2-nvidia-test.cubin", text = path + ".sass";
+    std::ofstream(path, std::ios::binary).write(cubin->data(), std::streamsize(cubin->size()));
+    std::optional<llvm::StringRef> redirects[] = {std::nullopt, llvm::StringRef(text),
+                                                  std::nullopt};
+    ASSERT_EQ(llvm::sys::ExecuteAndWait(tool, {tool, "-c", path}, std::nullopt, redirects), 0);
+    std::ifstream file(text);
+    std::string sass((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    EXPECT_TRUE(has(sass, "HMMA.16816.F32.BF16")) << kernel.builder;
+    EXPECT_TRUE(has(sass, "LDSM.16.M88.4")) << kernel.builder;
+    EXPECT_TRUE(has(sass, "LDGSTS.E.BYPASS.128")) << kernel.builder;
+    EXPECT_FALSE(has(sass, "STL")) << kernel.builder << " stores to its stack";
+    std::remove(path.c_str());
+    std::remove(text.c_str());
   }
 }
 

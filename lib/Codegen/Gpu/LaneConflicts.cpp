@@ -62,8 +62,8 @@ bool sameIndex(const LaneAccess &a, const LaneAccess &c, size_t i) {
   Value x = a.indices[i], y = c.indices[i];
   bool bothMove =
       a.pieces && c.pieces && x == a.pieces.getInductionVar() && y == c.pieces.getInductionVar();
-  std::optional<int64_t> left = getConstantIntValue(x), right = getConstantIntValue(y);
-  return x == y || bothMove || (left && right && *left == *right);
+  std::optional<int64_t> first = getConstantIntValue(x), second = getConstantIntValue(y);
+  return x == y || bothMove || (first && second && *first == *second);
 }
 
 } // namespace

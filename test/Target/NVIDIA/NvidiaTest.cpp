@@ -255,11 +255,14 @@ func.func @k(%a: memref<64xf32>, %begin: index, %end: index, %scratch: memref<1x
 })");
   EXPECT_TRUE(has(message, "'math.tanh' on 'f32' has no instruction on this target")) << message;
   refuse(R"(
+func.func private @missing(f32) -> f32
 func.func @k(%a: memref<64xf32>, %begin: index, %end: index, %scratch: memref<1xi8>) {
-  %x = llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f"() : () -> f32
+  %x = memref.load %a[%begin] : memref<64xf32>
+  %y = func.call @missing(%x) : (f32) -> f32
+  memref.store %y, %a[%begin] : memref<64xf32>
   return
 })");
-  EXPECT_TRUE(has(message, "kernel 'k'")) << message;
+  EXPECT_TRUE(has(message, "missing") && has(message, "kernel 'k'")) << message;
 }
 
 } // namespace

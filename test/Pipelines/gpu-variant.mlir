@@ -12,7 +12,7 @@
 // DISPATCHES-SAME: driver = "cuda"
 // DISPATCHES-SAME: packing = {bf16 = array<i64: 64, 8>, f32 = array<i64: 64, 4>, rows = 128 : i64}
 // An item of a matmul is a block of rows of a panel.
-// DISPATCHES: dsv2_exec.dispatch @matmul_{{[0-9]+}} items(T ceildiv 128{{.*}})
+// DISPATCHES: dsv2_exec.dispatch @matmul_{{[0-9]+}} items({{.*}}T ceildiv 128
 
 // CODEGEN: dsv2_exec.variant @sm_80
 // CODEGEN: dsv2_exec.image format "ptx" text 0

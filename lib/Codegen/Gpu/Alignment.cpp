@@ -34,7 +34,7 @@ int64_t divisorOf(OpFoldResult value) {
 int64_t divisorOfStart(Value memory) {
   if (auto argument = dyn_cast<BlockArgument>(memory)) {
     int64_t bits = cast<MemRefType>(memory.getType()).getElementTypeBitWidth();
-    bool slot = isa<FunctionOpInterface>(argument.getOwner()->getParentOp());
+    bool slot = isa_and_nonnull<FunctionOpInterface>(argument.getOwner()->getParentOp());
     return slot && bits >= 8 ? kSlotAlignment * 8 / bits : 1;
   }
   Operation *op = memory.getDefiningOp();
@@ -86,7 +86,8 @@ int64_t divisorOf(Value value) {
     return std::abs(constant.getSExtValue());
   }
   if (auto argument = dyn_cast<BlockArgument>(value)) {
-    auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
+    // A loop that is being built is nobody's parent yet.
+    auto loop = dyn_cast_or_null<scf::ForOp>(argument.getOwner()->getParentOp());
     return loop && value == loop.getInductionVar()
                ? std::gcd(divisorOf(loop.getLowerBound()), divisorOf(loop.getStep()))
                : 1;

@@ -60,8 +60,8 @@ bool goAlike(scf::ForOp a, scf::ForOp c) {
 
 bool sameIndex(const LaneAccess &a, const LaneAccess &c, size_t i) {
   Value x = a.indices[i], y = c.indices[i];
-  bool bothMove =
-      a.pieces && c.pieces && x == a.pieces.getInductionVar() && y == c.pieces.getInductionVar();
+  scf::ForOp left = a.pieces, right = c.pieces;
+  bool bothMove = left && right && x == left.getInductionVar() && y == right.getInductionVar();
   std::optional<int64_t> first = getConstantIntValue(x), second = getConstantIntValue(y);
   return x == y || bothMove || (first && second && *first == *second);
 }

@@ -19,8 +19,8 @@ using namespace mlir;
 namespace dsv2 {
 namespace {
 
-/// Copies that a thread makes without a loop.
-constexpr int64_t kMostUnrolled = 4;
+/// Copies that a thread makes without a loop: each has its own addresses to keep.
+constexpr int64_t kMostUnrolled = 1;
 
 } // namespace
 

@@ -26,7 +26,7 @@ struct NvidiaArch {
   int64_t sharedBytes = 0;         ///< that one workgroup may have
   int64_t processorShared = 0;     ///< of a processor, the system's part of each workgroup included
   int64_t processorThreads = 2048; ///< of a processor
-  bool wgmma = false;              ///< bulk copies and warpgroup multiplications
+  int64_t manyRows = 128;          ///< of a workgroup's tile; what its registers hold
 };
 
 /// Rewrites math operations to this vendor's instructions, element by element. One that has none is

@@ -12,6 +12,7 @@
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Conversion/VectorToSCF/VectorToSCF.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
 #include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
@@ -64,6 +65,17 @@ LogicalResult simplifyVectors(gpu::GPUModuleOp device) {
   return applyPatternsGreedily(device, std::move(patterns));
 }
 
+/// One workgroup at a time is enough: the assembler may use all registers, and must not spill to
+/// fit several.
+void allowAllRegisters(gpu::GPUModuleOp device) {
+  device.walk([](LLVM::LLVMFuncOp function) {
+    if (function->hasAttr(NVVM::NVVMDialect::getKernelFuncAttrName())) {
+      Builder b(function.getContext());
+      function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), b.getI32IntegerAttr(1));
+    }
+  });
+}
+
 /// The one variable of workgroup memory: named and sized by the launch.
 void repairSharedMemory(gpu::GPUModuleOp device) {
   device.walk([](LLVM::GlobalOp global) {
@@ -91,6 +103,7 @@ LogicalResult lowerDevice(DeviceForm &form, const NvidiaArch &arch) {
   if (succeeded(first.run(*form.module))) {
     form.kernel = {};
     repairSharedMemory(form.device);
+    allowAllRegisters(form.device);
     if (succeeded(second.run(*form.module))) {
       return success();
     }

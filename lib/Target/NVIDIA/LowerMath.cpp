@@ -78,6 +78,12 @@ LogicalResult lowerMath(gpu::GPUModuleOp device) {
       found.push_back(op);
     }
   });
+  // Division to 2 units in the last place: the exact one is a subroutine.
+  device.walk([](arith::DivFOp op) {
+    if (getElementTypeOrSelf(op.getType()).isF32()) {
+      op.setFastmath(op.getFastmath() | arith::FastMathFlags::afn);
+    }
+  });
   for (Operation *op : found) {
     bool single = getElementTypeOrSelf(op->getResult(0).getType()).isF32();
     if (!single || intrinsicOf(op).empty()) {

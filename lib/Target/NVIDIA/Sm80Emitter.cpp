@@ -21,9 +21,16 @@ namespace {
 /// k of one multiplication, and columns of its second operand.
 constexpr int64_t kDepth = 16, kColumns = 8;
 
+GpuPlan planOf(int64_t manyRows) {
+  GpuPlan plan;
+  plan.manyRows = manyRows;
+  return plan;
+}
+
 } // namespace
 
-Sm80Emitter::Sm80Emitter(MLIRContext *context) : GpuEmitter(context, GpuPlan()) {
+Sm80Emitter::Sm80Emitter(MLIRContext *context, int64_t manyRows)
+    : GpuEmitter(context, planOf(manyRows)) {
   context->loadDialect<LLVM::LLVMDialect, NVVM::NVVMDialect, nvgpu::NVGPUDialect>();
 }
 

@@ -14,7 +14,8 @@ namespace dsv2 {
 
 class Sm80Emitter : public GpuEmitter {
 public:
-  explicit Sm80Emitter(mlir::MLIRContext *context);
+  /// `manyRows`: rows of a workgroup's tile where there are many.
+  Sm80Emitter(mlir::MLIRContext *context, int64_t manyRows);
 
 protected:
   void copyChunk(Value from, Value fromAt, Value to, Value toAt, Value valid) override;

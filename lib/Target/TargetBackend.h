@@ -88,7 +88,8 @@ struct KernelImage {
   CodeFormat format = CodeFormat::Flat;
 };
 
-/// An image of modules: each object as it is, at multiples of 64 bytes, in the given order.
+/// An image of modules: each object as it is, at multiples of 64 bytes, in the given order; whole
+/// pages.
 KernelImage joinModules(llvm::ArrayRef<CompiledKernel> kernels, CodeFormat format);
 
 class TargetBackend {

@@ -52,6 +52,7 @@ KernelImage joinModules(llvm::ArrayRef<CompiledKernel> kernels, CodeFormat forma
     image.bytes.insert(image.bytes.end(), kernel.object.begin(), kernel.object.end());
     image.bytes.resize(llvm::alignTo(image.bytes.size(), 64));
   }
+  image.bytes.resize(llvm::alignTo(image.bytes.size(), 4096));
   return image;
 }
 

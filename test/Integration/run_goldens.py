@@ -7,10 +7,9 @@ What cannot be compiled must be refused by the op's name: attention of grouped q
 prediction where it is asked for.
 """
 import itertools
-import json
 import sys
 
-from suite import GOLDENS, Suite, check_golden, ids, missing_flags
+from suite import GOLDENS, Suite, check_golden, has_kernels, ids, missing_flags
 
 TIERS = ["x86-64-v3", "x86-64-v4", "x86-64-v4-bf16", "x86-64-v4-bf16:emulated"]
 # In every mode on the poorest and the richest tier. The others give the same bits (run_determinism.py), so that one cut
@@ -65,15 +64,6 @@ class GoldenRuns:
             if not good:
                 return False, f"sequence {i}: {text}"
         return True, ""
-
-
-def model_type(directory):
-    return json.loads((directory / "config.json").read_text())["model_type"]
-
-
-def has_kernels(directory):
-    """Whether attention goes over a latent cache: others have no kernels yet."""
-    return model_type(directory) in ("deepseek_v2", "deepseek_v3")
 
 
 def refuse_golden(suite, directory):

@@ -1,5 +1,6 @@
 """What the whole-path scripts share: running tools, compiling once, counting. Standard library only."""
 import argparse
+import json
 import os
 import pathlib
 import resource
@@ -45,6 +46,15 @@ def seconds(function, tries):
         used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         best = min(best, wall, used)
     return best
+
+
+def model_type(directory):
+    return json.loads((directory / "config.json").read_text())["model_type"]
+
+
+def has_kernels(directory):
+    """Whether attention goes over a latent cache: others have no kernels yet."""
+    return model_type(directory) in ("deepseek_v2", "deepseek_v3")
 
 
 def ids(values):

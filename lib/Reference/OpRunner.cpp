@@ -283,9 +283,9 @@ LogicalResult OpRunner::runGate(ir::GateOp gateOp) {
   }
   const Tensor &x = tensor(gateOp.getX());
   auto *extension = method.getDialect().getRegisteredInterface<GateExtension>();
-  GateResult result =
-      extension ? extension->run(method, x, weight, spec)
-                : gate(x, weight, spec, interpreter.replayRouting ? &replayed : nullptr);
+  GateResult result = extension
+                          ? extension->run(method, x, weight, spec)
+                          : gate(x, weight, spec, interpreter.replayRouting ? &replayed : nullptr);
   if (interpreter.recordRouting) {
     interpreter.recordRouting->record(layer, result.ids, *interpreter.currentStep);
   }

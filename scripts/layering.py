@@ -60,7 +60,7 @@ def check_file(name, text, edges):
             if other not in ROOMS[room]:
                 yield f"includes {include}; {room} may only use {', '.join(ROOMS[room]) or 'nothing'}"
         target = re.match(r"lib/Target/([A-Za-z0-9]+)/", include)
-        if target and name.startswith("lib/") and not name.startswith(f"lib/Target/{target.group(1)}/"):
+        if target and target.group(1) != "Common" and name.startswith("lib/") and not name.startswith(f"lib/Target/{target.group(1)}/"):
             yield f"names the target {target.group(1)}; only its own folder may"
     if name.startswith(("lib/", "dialects/")) and not VENDOR_ALLOWED.match(name):
         word = VENDOR.search(re.sub(r"//[^\n]*", "", text))

@@ -36,6 +36,7 @@ struct TargetCapabilities {
   bool roundsToBf16 = false;      ///< has an instruction that rounds f32 to bf16
   double f32FlopsPerCycle = 0.0;  ///< 2 per multiply-add
   double bf16FlopsPerCycle = 0.0; ///< of a bf16 contraction with f32 accumulation
+  int64_t lanes = 32;             ///< threads that run in step, where kernels are workgroups
   /// Elements of a piece of a row in generic kernels; smaller pieces are multiples of the second.
   int64_t genericTile = 64, genericLanes = 16;
   /// Rows of one item of a matmul, as the emitter says; 0: all.
@@ -123,11 +124,17 @@ public:
                                                  mlir::Location loc) const = 0;
 };
 
+/// A target with a device form, its kernels compiled for checked runs on the CPU: "NAME:simt".
+/// `gpu` must outlive it.
+std::unique_ptr<TargetBackend> makeSimtBackend(const TargetBackend &gpu);
+
 /// Every target of this build, by name. An explicit object: tools make one with registerAllTargets.
 class TargetRegistry {
 public:
   /// Adds a target; false when the name is taken.
   bool add(std::unique_ptr<TargetBackend> backend);
+  /// Adds the checked form of every target that has a device form.
+  void addSimtTargets();
   /// Says which target `host` means on this machine.
   void setHost(llvm::StringRef name) { host = name.str(); }
   /// The target of this name, or of `host`; null when there is none.

@@ -64,6 +64,14 @@ bool TargetRegistry::add(std::unique_ptr<TargetBackend> backend) {
   return true;
 }
 
+void TargetRegistry::addSimtTargets() {
+  for (size_t i = 0, count = backends.size(); i < count; ++i) {
+    if (backends[i]->hasDeviceForm()) {
+      add(makeSimtBackend(*backends[i]));
+    }
+  }
+}
+
 const TargetBackend *TargetRegistry::lookup(llvm::StringRef name) const {
   llvm::StringRef wanted = name == "host" ? llvm::StringRef(host) : name;
   for (const std::unique_ptr<TargetBackend> &backend : backends) {
@@ -86,6 +94,7 @@ void registerAllTargets(TargetRegistry &registry) {
 #define DSV2_TARGET(Name) register##Name##Targets(registry);
 #include "lib/Target/Targets.inc"
 #undef DSV2_TARGET
+  registry.addSimtTargets();
 }
 
 void registerKernelDialects(mlir::DialectRegistry &registry) {

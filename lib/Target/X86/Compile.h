@@ -1,21 +1,18 @@
-//===- Compile.h - the steps from a kernel function to an image -----------===//
+//===- Compile.h - from a kernel function to an LLVM module ---------------===//
 //
-// kernel function -> LLVM module with the kernel ABI -> object in memory -> flat image.
+// The first step of kernel function -> LLVM module with the kernel ABI -> object in memory -> flat
+// image; the others are shared (HostCode.h).
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_TARGET_X86_COMPILE_H
 #define DSV2_LIB_TARGET_X86_COMPILE_H
 
-#include "lib/Target/TargetBackend.h"
-#include "lib/Target/X86/X86Tier.h"
-
-#include "llvm/Support/Error.h"
+#include "lib/Target/Common/HostCode.h"
 
 #include <memory>
 
 namespace llvm {
 class LLVMContext;
-class Module;
 } // namespace llvm
 
 namespace dsv2 {
@@ -25,18 +22,6 @@ namespace dsv2 {
 /// which loads the slots and runs the body. Fails with a diagnostic at the function.
 std::unique_ptr<llvm::Module> lowerKernel(mlir::func::FuncOp kernel, const X86Tier &tier,
                                           llvm::LLVMContext &context);
-
-/// Rewrites moves and conversions of bf16 as integer operations where the tier has no instruction
-/// for them.
-void lowerBf16(llvm::Module &module, const X86Tier &tier);
-
-/// Compiles the module (and changes it). `assembly` null: no text. Errors of the code generator,
-/// its fatal ones included, come back as an error.
-llvm::Expected<std::vector<char>> emitObject(llvm::Module &module, const X86Tier &tier,
-                                             std::string *assembly);
-
-/// Joins objects to an image. Errors name function and symbol.
-llvm::Expected<KernelImage> flattenObjects(llvm::ArrayRef<CompiledKernel> kernels);
 
 } // namespace dsv2
 

@@ -10,7 +10,7 @@
 #define DSV2_LIB_TARGET_X86_X86EMITTER_H
 
 #include "lib/Codegen/TileEmitter.h"
-#include "lib/Target/X86/X86Tier.h"
+#include "lib/Target/Common/X86Tier.h"
 
 namespace dsv2 {
 

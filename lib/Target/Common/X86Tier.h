@@ -4,8 +4,8 @@
 // the emitter of the tier it stands for and compiles its code for the plainest processor.
 //
 //===----------------------------------------------------------------------===//
-#ifndef DSV2_LIB_TARGET_X86_X86TIER_H
-#define DSV2_LIB_TARGET_X86_X86TIER_H
+#ifndef DSV2_LIB_TARGET_COMMON_X86TIER_H
+#define DSV2_LIB_TARGET_COMMON_X86TIER_H
 
 #include <cstdint>
 #include <string>
@@ -21,8 +21,10 @@ struct X86Tier {
   int64_t registers = 0; ///< vector registers
   bool bf16Dot = false;  ///< bf16 contractions are emitted as pair dot products
   bool emulate = false;  ///< pair dot products are spelled out in plain vector arithmetic
+  /// Frames are small: what a kernel needs beyond registers lies in its declared scratch.
+  int64_t frameBytes = 8192;
 };
 
 } // namespace dsv2
 
-#endif // DSV2_LIB_TARGET_X86_X86TIER_H
+#endif // DSV2_LIB_TARGET_COMMON_X86TIER_H

@@ -6,7 +6,7 @@
 // but for those that the tier has an instruction for.
 //
 //===----------------------------------------------------------------------===//
-#include "lib/Target/X86/Compile.h"
+#include "lib/Target/Common/HostCode.h"
 
 #include "llvm/ADT/PostOrderIterator.h"
 #include "llvm/IR/IRBuilder.h"

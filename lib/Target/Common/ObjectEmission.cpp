@@ -5,7 +5,7 @@
 // recovery context.
 //
 //===----------------------------------------------------------------------===//
-#include "lib/Target/X86/Compile.h"
+#include "lib/Target/Common/HostCode.h"
 
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
@@ -26,9 +26,6 @@ using namespace llvm;
 
 namespace dsv2 {
 namespace {
-
-/// Frames are small: what a kernel needs beyond registers lies in its declared scratch.
-constexpr const char *kStackLimit = "8192";
 
 /// Keeps the first error, and turns the stack-size warning into one.
 struct CollectErrors : DiagnosticHandler {
@@ -69,6 +66,7 @@ std::unique_ptr<TargetMachine> createMachine(const X86Tier &tier, std::string &e
 
 void setAttributes(Module &module, const X86Tier &tier) {
   std::string width = std::to_string(tier.lanes * 32);
+  std::string frame = std::to_string(tier.frameBytes);
   for (Function &function : module) {
     // The machine alone says which instructions exist: an attribute would beat it.
     function.removeFnAttr("target-features");
@@ -79,7 +77,7 @@ void setAttributes(Module &module, const X86Tier &tier) {
     function.addFnAttr("no-builtins");
     function.addFnAttr(Attribute::NoUnwind);
     function.addFnAttr("no-jump-tables", "true");
-    function.addFnAttr("warn-stack-size", kStackLimit);
+    function.addFnAttr("warn-stack-size", frame);
     function.addFnAttr("denormal-fp-math", "preserve-sign,preserve-sign");
     if (!tier.emulate) {
       function.addFnAttr("prefer-vector-width", width);

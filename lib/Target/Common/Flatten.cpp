@@ -5,7 +5,7 @@
 // thread-local data) is refused by name. The order of the input fixes the bytes.
 //
 //===----------------------------------------------------------------------===//
-#include "lib/Target/X86/Compile.h"
+#include "lib/Target/Common/HostCode.h"
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/STLExtras.h"

@@ -70,6 +70,7 @@ struct CompilePass : public mlir::dsv2::impl::CompilePassBase<CompilePass> {
         options.targets.assign(targets.begin(), targets.end());
       }
       options.emulate = emulate == "on";
+      options.simt = simt == "on";
       options.maxContext = maxContext;
       options.maxBatch = maxBatch;
       options.maxStepTokens = maxStepTokens;
@@ -122,8 +123,8 @@ struct CompilePass : public mlir::dsv2::impl::CompilePassBase<CompilePass> {
     if (!among(emulate, {"on", "off"})) {
       return refuse("emulate", emulate, "on or off");
     }
-    if (simt != "off") {
-      return refuse("simt", simt, "off (GPU targets are not supported yet)");
+    if (!among(simt, {"on", "off"})) {
+      return refuse("simt", simt, "on or off");
     }
     if (!among(allowFallback, {"on", "off"})) {
       return refuse("allow-fallback", allowFallback, "on or off");

@@ -44,10 +44,11 @@ struct CreateVariantsPass : public mlir::dsv2::impl::CreateVariantsPassBase<Crea
     if (names.empty()) {
       names.push_back("host");
     }
-    if (emulate) {
-      for (unsigned i = 0, n = names.size(); i < n; ++i) {
-        const ::dsv2::TargetBackend *target = registry.lookup(names[i]);
-        names.push_back((target ? target->getName().str() : names[i]) + ":emulated");
+    for (unsigned i = 0, n = names.size(); i < n; ++i) {
+      const ::dsv2::TargetBackend *target = registry.lookup(names[i]);
+      if (target && (target->hasDeviceForm() ? simt : emulate)) {
+        names.push_back(
+            (target->getName() + (target->hasDeviceForm() ? ":simt" : ":emulated")).str());
       }
     }
     if (failed(readStep())) {

@@ -45,7 +45,8 @@ def CompilePass : Pass<"dsv2-compile", "::mlir::ModuleOp"> {
     Option<"allowFallback", "allow-fallback", "std::string", /*default=*/"\"off\"", "on or off; no op has a fallback yet">,
     Option<"emulate", "emulate", "std::string", /*default=*/"\"off\"",
            "on: also compile every target with its special instructions as plain arithmetic">,
-    Option<"simt", "simt", "std::string", /*default=*/"\"off\"", "off">,
+    Option<"simt", "simt", "std::string", /*default=*/"\"off\"",
+           "on: also compile every GPU target for checked runs on the CPU">,
   ];
 }
 
@@ -69,7 +70,8 @@ def CreateVariantsPass : Pass<"dsv2-create-variants", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::dsv2_exec::ExecDialect"];
   let options = [
     ListOption<"targets", "targets", "std::string", "targets to compile for (default: host)">,
-    Option<"emulate", "emulate", "bool", /*default=*/"false", "also add the emulated form of every target">,
+    Option<"emulate", "emulate", "bool", /*default=*/"false", "also add the emulated form of every CPU target">,
+    Option<"simt", "simt", "bool", /*default=*/"false", "also add the checked form of every GPU target">,
     Option<"maxContext", "max-context", "int64_t", /*default=*/"0", "most cached tokens of a sequence">,
     Option<"maxBatch", "max-batch", "int64_t", /*default=*/"8", "most sequences of a step">,
     Option<"maxStepTokens", "max-step-tokens", "int64_t", /*default=*/"512", "most new tokens of a step">,

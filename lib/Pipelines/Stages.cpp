@@ -65,6 +65,7 @@ void mlir::dsv2::buildDispatchStage(OpPassManager &pm, const DispatchStageOption
   CreateVariantsPassOptions create;
   create.targets.assign(options.targets.begin(), options.targets.end());
   create.emulate = options.emulate;
+  create.simt = options.simt;
   create.maxContext = options.maxContext;
   create.maxBatch = options.maxBatch;
   create.maxStepTokens = options.maxStepTokens;

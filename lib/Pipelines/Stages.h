@@ -34,6 +34,7 @@ struct ModelStageOptions {
 struct DispatchStageOptions {
   std::vector<std::string> targets = {"host"};
   bool emulate = false;
+  bool simt = false;
   int64_t maxContext = 0; ///< 0: the config's, at most 8192
   int64_t maxBatch = 8, maxStepTokens = 512;
 };

@@ -17,8 +17,8 @@
 // VERIFY: error: dsv2-compile: option 'verify' is '2', expected 0
 // RUN: not dsv2-opt %s --dsv2-compile=emulate=yes 2>&1 | FileCheck %s --check-prefix=EMULATE
 // EMULATE: error: dsv2-compile: option 'emulate' is 'yes', expected on or off
-// RUN: not dsv2-opt %s --dsv2-compile=simt=on 2>&1 | FileCheck %s --check-prefix=SIMT
-// SIMT: error: dsv2-compile: option 'simt' is 'on', expected off
+// RUN: not dsv2-opt %s --dsv2-compile=simt=yes 2>&1 | FileCheck %s --check-prefix=SIMT
+// SIMT: error: dsv2-compile: option 'simt' is 'yes', expected on or off
 // RUN: not dsv2-opt %s --dsv2-compile=allow-fallback=yes 2>&1 | FileCheck %s --check-prefix=FALLBACK
 // FALLBACK: error: dsv2-compile: option 'allow-fallback' is 'yes', expected on or off
 // RUN: not dsv2-opt %s --dsv2-compile=max-context=-1 2>&1 | FileCheck %s --check-prefix=CONTEXT

@@ -4,10 +4,10 @@
 // upstream's conversions -> accesses announced -> LLVM IR with the Simt ABI.
 //
 //===----------------------------------------------------------------------===//
+#include "lib/Target/Simt/HostModule.h"
 #include "lib/Support/SimtAbi.h"
 #include "lib/Target/Simt/MemoryChecks.h"
 #include "lib/Target/Simt/OpLowering.h"
-#include "lib/Target/Simt/Simt.h"
 
 #include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
 #include "mlir/Conversion/Passes.h"
@@ -29,19 +29,6 @@ namespace {
 
 /// Arguments after the slots: items, workgroups, scratch; then workgroup memory and the thread.
 constexpr unsigned kLaunchArguments = 3, kHiddenArguments = 2;
-
-/// All memory is the CPU's: the driver tells the spaces apart by their addresses.
-void dropMemorySpaces(Operation *op) {
-  AttrTypeReplacer replacer;
-  replacer.addReplacement([](MemRefType type) -> std::optional<Type> {
-    return MemRefType::get(type.getShape(), type.getElementType(), type.getLayout());
-  });
-  replacer.addReplacement([](LLVM::LLVMPointerType type) -> std::optional<Type> {
-    return LLVM::LLVMPointerType::get(type.getContext());
-  });
-  replacer.recursivelyReplaceElementsIn(op, /*replaceAttrs=*/true, /*replaceLocs=*/false,
-                                        /*replaceTypes=*/true);
-}
 
 /// The body of the gpu.func as a function of the CPU; the module keeps nothing else.
 func::FuncOp makeFunction(ModuleOp module, DeviceForm &form) {
@@ -73,23 +60,6 @@ func::FuncOp makeFunction(ModuleOp module, DeviceForm &form) {
   });
   form.device.erase();
   return function;
-}
-
-LogicalResult lowerOperations(Operation *function, Block &entry, Value self, RuntimeCalls &calls,
-                              int64_t lanes) {
-  SmallVector<Operation *> work;
-  function->walk([&](Operation *op) {
-    if (op != function) {
-      work.push_back(op);
-    }
-  });
-  OpLowering lowering(calls, entry, self, lanes);
-  for (Operation *op : work) {
-    if (failed(lowering.lower(op))) {
-      return failure();
-    }
-  }
-  return success();
 }
 
 void populateLowering(OpPassManager &passes) {
@@ -146,9 +116,39 @@ void addWrapper(llvm::Module &module, llvm::Function &body, llvm::StringRef name
   b.CreateRetVoid();
 }
 
-/// From the LLVM dialect on both entries are the same.
-std::unique_ptr<llvm::Module> finish(ModuleOp module, StringRef name, RuntimeCalls &calls,
-                                     llvm::LLVMContext &context) {
+} // namespace
+
+void dropMemorySpaces(Operation *op) {
+  AttrTypeReplacer replacer;
+  replacer.addReplacement([](MemRefType type) -> std::optional<Type> {
+    return MemRefType::get(type.getShape(), type.getElementType(), type.getLayout());
+  });
+  replacer.addReplacement([](LLVM::LLVMPointerType type) -> std::optional<Type> {
+    return LLVM::LLVMPointerType::get(type.getContext());
+  });
+  replacer.recursivelyReplaceElementsIn(op, /*replaceAttrs=*/true, /*replaceLocs=*/false,
+                                        /*replaceTypes=*/true);
+}
+
+LogicalResult lowerOperations(Operation *function, Block &entry, Value self, RuntimeCalls &calls,
+                              int64_t lanes) {
+  SmallVector<Operation *> work;
+  function->walk([&](Operation *op) {
+    if (op != function) {
+      work.push_back(op);
+    }
+  });
+  OpLowering lowering(calls, entry, self, lanes);
+  for (Operation *op : work) {
+    if (failed(lowering.lower(op))) {
+      return failure();
+    }
+  }
+  return success();
+}
+
+std::unique_ptr<llvm::Module> finishModule(ModuleOp module, StringRef name, RuntimeCalls &calls,
+                                           llvm::LLVMContext &context) {
   auto function = module.lookupSymbol<LLVM::LLVMFuncOp>(name);
   Value self = function.getBody().front().getArguments().back();
   if (failed(checkMemory(function, self, calls))) {
@@ -164,8 +164,6 @@ std::unique_ptr<llvm::Module> finish(ModuleOp module, StringRef name, RuntimeCal
   callThroughTable(*out);
   return out;
 }
-
-} // namespace
 
 X86Tier simtTier() {
   X86Tier tier{"simt", "x86-64-v3", "x86-64-v3", "", 8, 16, false, false};
@@ -194,7 +192,7 @@ std::unique_ptr<llvm::Module> lowerDeviceForm(DeviceForm form, int64_t lanes,
     emitError(loc) << "kernel '" << name << "' does not lower for Simt";
     return nullptr;
   }
-  return finish(module, name, calls, context);
+  return finishModule(module, name, calls, context);
 }
 
 } // namespace dsv2

@@ -25,11 +25,9 @@ X86Tier simtTier();
 std::unique_ptr<llvm::Module> lowerDeviceForm(DeviceForm form, int64_t lanes,
                                               llvm::LLVMContext &context);
 
-/// The same for a device form that its vendor's conversion has brought to the LLVM dialect
-/// (`form.module` holds a gpu.module with one llvm.func): what is checked then is that conversion
-/// too. `slots`: the kernel's arguments without items, workgroups and scratch.
-std::unique_ptr<llvm::Module> lowerConvertedForm(mlir::ModuleOp module, llvm::StringRef kernel,
-                                                 int64_t sharedBytes, int64_t lanes,
+/// The same for a device form that its vendor's conversion has brought to the LLVM dialect (a
+/// gpu.module with one llvm.func): what runs checked is then what that conversion made.
+std::unique_ptr<llvm::Module> lowerConvertedForm(DeviceForm form, int64_t lanes,
                                                  llvm::LLVMContext &context);
 
 } // namespace dsv2

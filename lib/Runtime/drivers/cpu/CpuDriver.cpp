@@ -80,6 +80,10 @@ Expected<std::unique_ptr<DeviceMemory>> CpuDriver::allocate(uint64_t bytes, Memo
 
 Expected<std::unique_ptr<DeviceCode>> CpuDriver::load(const Image &image,
                                                       const std::vector<Kernel> &kernels) {
+  if (image.format != ImageFormat::Flat) {
+    return Error(ErrorKind::Unsupported, "an image of format ", imageFormatName(image.format),
+                 " is not for the driver 'cpu', which runs flat code");
+  }
   Expected<std::unique_ptr<CodeImage>> mapped = CodeImage::map(image);
   if (!mapped) {
     return mapped.takeError();

@@ -21,6 +21,7 @@
 namespace dsv2 {
 
 class TileEmitter;
+struct DeviceForm;
 
 /// Order of a packed contraction weight [N, K]: [ceil(N/panel)][ceil(K/pair)][panel][pair], zero
 /// padded.
@@ -108,6 +109,9 @@ public:
   /// True where kernels run as workgroups: compileKernel goes through the device form
   /// (lib/Codegen/Gpu/DeviceForm.h) of what the emitter wrote.
   virtual bool hasDeviceForm() const { return false; }
+  /// The vendor's part of the way: the device form in the LLVM dialect (`form.kernel` is null
+  /// then). An error where there is no device form.
+  virtual mlir::LogicalResult convertDevice(DeviceForm &form) const;
   /// Packed order of a contraction weight of this element type (f32 or bf16).
   virtual PackedLayout getPacking(mlir::Type element) const = 0;
   /// A fresh emitter for one kernel. The context must hold the dialects of registerKernelDialects.

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "lib/Target/TargetBackend.h"
 
+#include "lib/Codegen/Gpu/DeviceForm.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -29,6 +31,10 @@ namespace dsv2 {
 #undef DSV2_TARGET
 
 TargetBackend::~TargetBackend() = default;
+
+mlir::LogicalResult TargetBackend::convertDevice(DeviceForm &form) const {
+  return form.device.emitError() << "target '" << getName() << "' has no device form";
+}
 
 llvm::StringRef codeFormatName(CodeFormat format) {
   switch (format) {

@@ -14,6 +14,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
@@ -63,7 +64,9 @@ protected:
   }
 
   /// The error texts of the compiler are collected in `diagnostics`.
-  std::optional<SimtKernelImage> compile(mlir::func::FuncOp function) {
+  /// With `vendor`, of the second entry: what that target's conversion made of the device form.
+  std::optional<SimtKernelImage> compile(mlir::func::FuncOp function,
+                                         const TargetBackend *vendor = nullptr) {
     mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
       diagnostics += diagnostic.str() + "\n";
       return mlir::success();
@@ -79,7 +82,16 @@ protected:
     auto scratch = llvm::cast<mlir::MemRefType>(function.getArgumentTypes().back());
     out.kernel.scratchBytes = static_cast<uint64_t>(scratch.getNumElements());
     llvm::LLVMContext llvmContext;
-    std::unique_ptr<llvm::Module> module = lowerDeviceForm(std::move(*form), 32, llvmContext);
+    std::unique_ptr<llvm::Module> module;
+    if (!vendor) {
+      module = lowerDeviceForm(std::move(*form), 32, llvmContext);
+    } else {
+      nameOperations(form->kernel, out.kernel.name);
+      if (mlir::failed(vendor->convertDevice(*form))) {
+        return std::nullopt;
+      }
+      module = lowerConvertedForm(std::move(*form), 32, llvmContext);
+    }
     if (!module) {
       return std::nullopt;
     }

@@ -92,9 +92,12 @@ protected:
     KernelRequest request{"kernel", attribute, UnknownLoc::get(&context)};
     FailureOr<BuiltKernel> built = builder(request, *emitter);
     ASSERT_TRUE(succeeded(built));
-    std::optional<SimtKernelImage> whole = compile(built->function);
-    ASSERT_TRUE(whole) << diagnostics;
-    ASSERT_EQ(launch(*whole, items), "") << builderName << " " << spec;
+    for (const TargetBackend *vendor : {static_cast<const TargetBackend *>(nullptr), target}) {
+      std::optional<SimtKernelImage> whole = compile(built->function, vendor);
+      ASSERT_TRUE(whole) << diagnostics;
+      ASSERT_EQ(launch(*whole, items), "")
+          << builderName << " " << spec << (vendor ? " after the vendor's conversion" : "");
+    }
     for (int skipped = 0;; ++skipped) {
       OwningOpRef<func::FuncOp> copy = built->function.clone();
       Operation *victim = nullptr;
@@ -151,12 +154,14 @@ TEST_P(Races, Matmul) {
     weight(1, kColumns, kDepth, bf16);
     empty<float>(kRows * kColumns);
     number(kRows);
+    int64_t rowsOfItem = target->getCapabilities().rowsOfItem;
+    int64_t blocks = rowsOfItem == 0 ? 1 : ceilDiv(kRows, rowsOfItem);
     std::string depth = std::to_string(kDepth), columns = std::to_string(kColumns);
     check("matmul",
           "{n = " + columns + ", k = " + depth + ", batch = 1, dtype = " + typeName(bf16) +
               ", out_dtype = f32, a_row_stride = " + depth + ", a_batch_stride = 0" +
               ", out_row_stride = " + columns + ", out_batch_stride = 0, add = false}",
-          ceilDiv(kColumns, 64));
+          ceilDiv(kColumns, 64) * blocks);
   }
 }
 

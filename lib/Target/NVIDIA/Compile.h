@@ -33,7 +33,12 @@ struct NvidiaArch {
 /// an error at the operation that names it.
 mlir::LogicalResult lowerMath(mlir::gpu::GPUModuleOp device);
 
-/// Converts the device form to the LLVM dialect. Errors are reported at the operation; false then.
+/// Converts the device form to the LLVM dialect and this vendor's operations: `kernel` is null
+/// then, `device` holds an llvm.func.
+mlir::LogicalResult convertDevice(DeviceForm &form, const NvidiaArch &arch);
+
+/// Both that and the operations that become assembly text: what is left translates to LLVM IR.
+/// Errors are reported at the operation; false then.
 mlir::LogicalResult lowerDevice(DeviceForm &form, const NvidiaArch &arch);
 
 /// PTX of a lowered device form. A function that the text would have to import is an error that

@@ -89,27 +89,38 @@ void repairSharedMemory(gpu::GPUModuleOp device) {
 
 } // namespace
 
-LogicalResult lowerDevice(DeviceForm &form, const NvidiaArch &arch) {
+LogicalResult convertDevice(DeviceForm &form, const NvidiaArch &arch) {
   std::string name = form.kernel.getName().str();
   Location loc = form.kernel.getLoc();
   if (failed(lowerMath(form.device)) || failed(simplifyVectors(form.device))) {
     return failure();
   }
   alignVectorAccesses(form.device);
-  PassManager first(form.module->getContext());
-  populateConversion(first);
-  PassManager second(form.module->getContext());
-  populateFinish(second);
-  if (succeeded(first.run(*form.module))) {
-    form.kernel = {};
-    repairSharedMemory(form.device);
-    allowAllRegisters(form.device);
-    if (succeeded(second.run(*form.module))) {
-      return success();
-    }
+  PassManager passes(form.module->getContext());
+  populateConversion(passes);
+  if (failed(passes.run(*form.module))) {
+    return emitError(loc) << "kernel '" << name << "' does not lower for target '" << arch.name
+                          << "'";
   }
-  return emitError(loc) << "kernel '" << name << "' does not lower for target '" << arch.name
-                        << "'";
+  form.kernel = {};
+  repairSharedMemory(form.device);
+  allowAllRegisters(form.device);
+  return success();
+}
+
+LogicalResult lowerDevice(DeviceForm &form, const NvidiaArch &arch) {
+  std::string name = form.kernel.getName().str();
+  Location loc = form.kernel.getLoc();
+  if (failed(convertDevice(form, arch))) {
+    return failure();
+  }
+  PassManager passes(form.module->getContext());
+  populateFinish(passes);
+  if (failed(passes.run(*form.module))) {
+    return emitError(loc) << "kernel '" << name << "' does not lower for target '" << arch.name
+                          << "'";
+  }
+  return success();
 }
 
 } // namespace dsv2

@@ -59,6 +59,10 @@ public:
     return std::make_unique<Sm80Emitter>(context, arch.manyRows);
   }
 
+  LogicalResult convertDevice(DeviceForm &form) const override {
+    return dsv2::convertDevice(form, arch);
+  }
+
   FailureOr<CompiledKernel> compileKernel(func::FuncOp kernel,
                                           const CompileOptions &options) const override {
     FailureOr<DeviceForm> form = makeDeviceForm(kernel);

@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 #include "lib/Target/Simt/RuntimeCalls.h"
 
+#include "lib/Target/Simt/Simt.h"
+
 #include "lib/Support/SimtAbi.h"
 
 #include "llvm/IR/IRBuilder.h"

@@ -53,9 +53,6 @@ private:
   llvm::StringMap<mlir::LLVM::GlobalOp> constants; ///< by their bytes
 };
 
-/// Numbers the operations of a kernel in their locations, so that reports can name them after every
-/// pass: "KERNEL OPERATION #7".
-void nameOperations(mlir::Operation *kernel, llvm::StringRef name);
 /// What reports say of the operation: its name, and the place in a file where there is one.
 std::string placeOf(mlir::Operation *op);
 

@@ -19,6 +19,11 @@ namespace dsv2 {
 /// How instrumented code is compiled.
 X86Tier simtTier();
 
+/// Numbers the operations of a device form in their locations, so that reports can name them after
+/// every pass and conversion. lowerDeviceForm does it; before lowerConvertedForm it is the
+/// caller's.
+void nameOperations(mlir::Operation *kernel, llvm::StringRef name);
+
 /// Lowers a device form to an LLVM module with one function of the Simt ABI, named as the kernel.
 /// `lanes`: threads that run in step. An operation that the driver does not play is an error at it
 /// that says so. The form is used up.

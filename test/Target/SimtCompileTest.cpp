@@ -189,7 +189,7 @@ TEST_F(SimtCompileTest, IndexOutsideItsTile) {
   std::string report = run(text, 1);
   EXPECT_NE(report.find("index out of bounds at tiled memref.store #"), std::string::npos)
       << report;
-  EXPECT_NE(report.find("dimension 0 of 16 is indexed by 16"), std::string::npos) << report;
+  EXPECT_NE(report.find("dimension 0 of 16 is indexed by "), std::string::npos) << report;
 }
 
 TEST_F(SimtCompileTest, RefusesWhatIsNotModelled) {

@@ -146,8 +146,9 @@ std::string typeName(bool bf16) { return bf16 ? "bf16" : "f32"; }
 
 TEST_P(Races, Matmul) {
   for (bool bf16 : {false, true}) {
-    // Rows of a large block and of a small one; steps enough to use every stage twice.
-    constexpr int64_t kRows = 135, kColumns = 100, kDepth = 456;
+    // Rows of a large block and of a small one; steps enough to use every stage again; more items
+    // than the driver has workgroups, so that an item follows another.
+    constexpr int64_t kRows = 135, kColumns = 270, kDepth = 264;
     slots.clear();
     memory.clear();
     values(kRows * kDepth, bf16);
@@ -167,7 +168,7 @@ TEST_P(Races, Matmul) {
 
 TEST_P(Races, GroupedMatmul) {
   for (bool bf16 : {false, true}) {
-    constexpr int64_t kTokens = 20, kPositions = 40, kColumns = 72, kDepth = 456, kExperts = 3;
+    constexpr int64_t kTokens = 20, kPositions = 40, kColumns = 136, kDepth = 264, kExperts = 3;
     slots.clear();
     memory.clear();
     values(kTokens * kDepth, bf16);

@@ -175,10 +175,12 @@ void Workgroup::multiplyMatrices(Thread *firstLane, uint32_t size) {
   }
 }
 
-/// numbers: tiles, transpose.
+/// numbers: tiles, transpose. Who gets an element has read it, whoever named its row: so a lane
+/// that wrote the row itself is not enough.
 void Workgroup::loadMatrices(Thread *firstLane, uint32_t size) {
   for (uint32_t lane = 0; lane < size; ++lane) {
-    const Operands &operands = threads[firstLane->index + lane].operands;
+    Thread &reader = threads[firstLane->index + lane];
+    const Operands &operands = reader.operands;
     for (int32_t tile = 0; tile < operands.numbers[0]; ++tile) {
       for (uint32_t e = 0; e < 2; ++e) {
         uint32_t row = lane / 4;
@@ -186,10 +188,13 @@ void Workgroup::loadMatrices(Thread *firstLane, uint32_t size) {
         if (operands.numbers[1] != 0) {
           std::swap(row, column);
         }
-        const void *source =
+        const void *rowStart =
             threads[firstLane->index + static_cast<uint32_t>(tile) * 8 + row].operands.in[0];
-        std::memcpy(static_cast<uint16_t *>(operands.out) + tile * 2 + e,
-                    static_cast<const uint16_t *>(source) + column, sizeof(uint16_t));
+        const uint16_t *source = static_cast<const uint16_t *>(rowStart) + column;
+        if (check) {
+          access(reader, source, sizeof(uint16_t), false, reader.where);
+        }
+        std::memcpy(static_cast<uint16_t *>(operands.out) + tile * 2 + e, source, sizeof(uint16_t));
       }
     }
   }
@@ -204,7 +209,6 @@ void Workgroup::matrixLoad(Thread &thread, const void *row, int32_t tiles, bool 
       report(
           concat("the row of lane ", lane, " is not aligned to ", kRowBytes, " bytes at ", where));
     }
-    access(thread, row, kRowBytes, false, where);
   }
   thread.operands.in[0] = row;
   thread.operands.out = result;

@@ -10,8 +10,26 @@
 #include <cstring>
 #include <sys/mman.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define DSV2_ADDRESS_SANITIZER 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define DSV2_ADDRESS_SANITIZER 1
+#endif
+#ifndef DSV2_ADDRESS_SANITIZER
+#define DSV2_ADDRESS_SANITIZER 0
+#endif
+#if DSV2_ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+
 using namespace dsv2;
 using namespace dsv2::simt;
+
+/// At the low end of each stack, which grows towards it.
+static constexpr size_t kGuard = 4096;
 
 #if defined(__x86_64__)
 
@@ -55,7 +73,7 @@ dsv2SimtStart:
 
 bool dsv2::simt::haveFibers() { return true; }
 
-void *dsv2::simt::prepareFiber(uint8_t *stackTop, FiberMain main, void *argument) {
+FiberContext dsv2::simt::prepareFiber(uint8_t *stackTop, FiberMain main, void *argument) {
   // From the top: two words that keep the stack aligned, the address that the
   // switch returns to, then rbp, rbx, r12 to r15.
   auto *words = reinterpret_cast<uint64_t *>(stackTop) - 9;
@@ -63,20 +81,50 @@ void *dsv2::simt::prepareFiber(uint8_t *stackTop, FiberMain main, void *argument
   words[3] = reinterpret_cast<uint64_t>(argument);       // r12
   words[4] = reinterpret_cast<uint64_t>(main);           // rbx
   words[6] = reinterpret_cast<uint64_t>(&dsv2SimtStart); // return address
-  return words;
+  FiberContext context;
+  context.stackPointer = words;
+  context.stackBottom = stackTop - FiberStacks::kBytes + kGuard;
+  context.stackBytes = FiberStacks::kBytes - kGuard;
+#if DSV2_ADDRESS_SANITIZER
+  // What a fiber that was left for good had marked.
+  __asan_unpoison_memory_region(context.stackBottom, context.stackBytes);
+#endif
+  return context;
 }
 
-void dsv2::simt::switchFiber(void **save, void *load) { dsv2SimtSwitch(save, load); }
+void dsv2::simt::enterFiber(FiberContext &first) {
+#if DSV2_ADDRESS_SANITIZER
+  const void *bottom = nullptr;
+  size_t bytes = 0;
+  __sanitizer_finish_switch_fiber(nullptr, &bottom, &bytes);
+  if (!first.stackBottom) {
+    first.stackBottom = bottom;
+    first.stackBytes = bytes;
+  }
+#else
+  (void)first;
+#endif
+}
+
+void dsv2::simt::switchFiber(FiberContext &from, FiberContext &to, bool last) {
+#if DSV2_ADDRESS_SANITIZER
+  __sanitizer_start_switch_fiber(last ? nullptr : &from.fakeStack, to.stackBottom, to.stackBytes);
+  dsv2SimtSwitch(&from.stackPointer, to.stackPointer);
+  __sanitizer_finish_switch_fiber(from.fakeStack, nullptr, nullptr);
+#else
+  (void)last;
+  dsv2SimtSwitch(&from.stackPointer, to.stackPointer);
+#endif
+}
 
 #else
 
 bool dsv2::simt::haveFibers() { return false; }
-void *dsv2::simt::prepareFiber(uint8_t *, FiberMain, void *) { return nullptr; }
-void dsv2::simt::switchFiber(void **, void *) { std::abort(); }
+FiberContext dsv2::simt::prepareFiber(uint8_t *, FiberMain, void *) { return {}; }
+void dsv2::simt::enterFiber(FiberContext &) { std::abort(); }
+void dsv2::simt::switchFiber(FiberContext &, FiberContext &, bool) { std::abort(); }
 
 #endif
-
-static constexpr size_t kGuard = 4096;
 
 Expected<std::unique_ptr<FiberStacks>> FiberStacks::allocate(unsigned count) {
   void *memory = mmap(nullptr, count * kBytes, PROT_READ | PROT_WRITE,

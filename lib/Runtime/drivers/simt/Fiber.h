@@ -40,14 +40,27 @@ private:
   unsigned stacks = 0;
 };
 
-/// What runs on a new fiber; must never return.
+/// Where a fiber stands while others run. One that is filled by the first switch away from it
+/// belongs to the thread of the system itself.
+struct FiberContext {
+  void *stackPointer = nullptr;
+  // For AddressSanitizer, which must know on whose stack it is.
+  const void *stackBottom = nullptr;
+  size_t stackBytes = 0;
+  void *fakeStack = nullptr;
+};
+
+/// What runs on a new fiber: calls enterFiber first, and must never return.
 using FiberMain = void (*)(void *argument);
 
-/// The stack pointer to switch to for the first time.
-void *prepareFiber(uint8_t *stackTop, FiberMain main, void *argument);
+/// A fiber that begins at its first switch.
+FiberContext prepareFiber(uint8_t *stackTop, FiberMain main, void *argument);
 
-/// Saves where this fiber stands in *save and continues at `load`.
-void switchFiber(void **save, void *load);
+/// At the beginning of a fiber; `first`: the context that the first switch of all came from.
+void enterFiber(FiberContext &first);
+
+/// Continues at `to`; returns when somebody switches back to `from`. `last`: nobody will.
+void switchFiber(FiberContext &from, FiberContext &to, bool last = false);
 
 } // namespace dsv2::simt
 

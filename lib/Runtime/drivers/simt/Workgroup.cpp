@@ -76,6 +76,7 @@ bool Workgroup::run(const Grid &newGrid, int64_t groupNumber, uint32_t launchGen
   running = count;
   failed = false;
   lastRange = nullptr;
+  scheduler = FiberContext(); // perhaps on another thread of the system this time
   ++generation;
   readerSets.clear();
   std::memset(shared, kPoison, grid->kernel->sharedBytes);
@@ -97,7 +98,7 @@ bool Workgroup::run(const Grid &newGrid, int64_t groupNumber, uint32_t launchGen
     thread.group = this;
     thread.index = i;
     thread.base = nothing;
-    thread.stackPointer = prepareFiber(stacks->top(i), fiberMain, &thread);
+    thread.fiber = prepareFiber(stacks->top(i), fiberMain, &thread);
     ready.push_back(&thread);
   }
   while (running != 0 && !failed) {
@@ -105,26 +106,27 @@ bool Workgroup::run(const Grid &newGrid, int64_t groupNumber, uint32_t launchGen
       reportDeadlock();
       return false;
     }
-    switchAway(&scheduler);
+    switchAway(scheduler);
   }
   return !failed;
 }
 
-void Workgroup::switchAway(void **save) {
-  void *next = scheduler;
+void Workgroup::switchAway(FiberContext &from, bool last) {
+  FiberContext *next = &scheduler;
   if (!failed && !ready.empty()) {
-    next = ready.front()->stackPointer;
+    next = &ready.front()->fiber;
     ready.pop_front();
   }
-  switchFiber(save, next);
+  switchFiber(from, *next, last);
 }
 
 DSV2_CALLS_KERNELS void Workgroup::fiberMain(void *argument) {
   Thread &thread = *static_cast<Thread *>(argument);
+  enterFiber(thread.group->scheduler);
   const Grid &grid = *thread.group->grid;
   grid.kernel->entry(grid.slots, &thread, grid.items, grid.workgroups, grid.scratch);
   thread.group->threadReturned(thread);
-  thread.group->switchAway(&thread.stackPointer);
+  thread.group->switchAway(thread.fiber, /*last=*/true);
   std::abort(); // nobody makes a returned thread ready
 }
 
@@ -147,7 +149,7 @@ void Workgroup::threadReturned(Thread &thread) {
 void Workgroup::block(Thread &thread, Wait kind, const char *where) {
   thread.wait = kind;
   thread.where = where;
-  switchAway(&thread.stackPointer);
+  switchAway(thread.fiber);
   // Whoever let it run again has released it.
 }
 
@@ -158,7 +160,7 @@ void Workgroup::release(Thread &thread) {
 
 void Workgroup::abandon(Thread &thread) {
   failed = true;
-  switchAway(&thread.stackPointer);
+  switchAway(thread.fiber);
   std::abort(); // the scheduler runs no thread of a failed workgroup
 }
 

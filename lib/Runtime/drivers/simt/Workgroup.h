@@ -47,7 +47,7 @@ struct Operands {
 /// One GPU thread.
 struct Thread final : SimtThread {
   Workgroup *group = nullptr;
-  void *stackPointer = nullptr;
+  FiberContext fiber;
   uint32_t index = 0;
   bool returned = false;
   Wait wait = Wait::Nothing;
@@ -114,7 +114,7 @@ private:
   /// Runs others until somebody releases this thread.
   void block(Thread &thread, Wait kind, const char *where);
   void release(Thread &thread);
-  void switchAway(void **save);
+  void switchAway(FiberContext &from, bool last = false);
   [[noreturn]] void abandon(Thread &thread);
   void reportDeadlock();
 
@@ -154,7 +154,7 @@ private:
   uint32_t running = 0; ///< threads that have not returned
   uint32_t reportLanes = 32;
   bool failed = false;
-  void *scheduler = nullptr;
+  FiberContext scheduler;
   std::deque<Thread *> ready;
   std::vector<uint32_t> warpArrived; ///< by the first thread's number
   /// Threads at each barrier, in the order of arrival.

@@ -43,7 +43,14 @@ private:
   Value i32(Location loc, int64_t value) {
     return LLVM::ConstantOp::create(b, loc, b.getI32Type(), b.getI32IntegerAttr(int32_t(value)));
   }
-  int64_t sizeOf(Type type) { return int64_t(layout.getTypeSize(type).getFixedValue()); }
+  /// Bytes that an access touches: the layout's size of a vector is a power of two, an access of
+  /// three elements touches three.
+  int64_t sizeOf(Type type) {
+    if (auto vector = dyn_cast<VectorType>(type)) {
+      return (vector.getNumElements() * vector.getElementTypeBitWidth() + 7) / 8;
+    }
+    return int64_t(layout.getTypeSize(type).getFixedValue());
+  }
 
   void announce(Operation *op, Value pointer, Type type, bool write) {
     if (!isOwn(pointer)) {

@@ -84,13 +84,13 @@ protected:
     llvm::LLVMContext llvmContext;
     std::unique_ptr<llvm::Module> module;
     if (!vendor) {
-      module = lowerDeviceForm(std::move(*form), 32, llvmContext);
+      module = lowerDeviceForm(std::move(*form), lanes, llvmContext);
     } else {
       nameOperations(form->kernel, out.kernel.name);
       if (mlir::failed(vendor->convertDevice(*form))) {
         return std::nullopt;
       }
-      module = lowerConvertedForm(std::move(*form), 32, llvmContext);
+      module = lowerConvertedForm(std::move(*form), lanes, llvmContext);
     }
     if (!module) {
       return std::nullopt;
@@ -156,6 +156,7 @@ protected:
     return kernel ? launch(*kernel, items) : "does not compile: " + diagnostics;
   }
 
+  int64_t lanes = 32; ///< of a warp of the device form
   mlir::MLIRContext context;
   std::unique_ptr<Driver> driver;
   std::vector<std::unique_ptr<DeviceMemory>> memory;

@@ -45,6 +45,14 @@ llvm::ArrayRef<FragmentLayout> allFragmentLayouts();
 ///   m16n8k16.a   A [16 rows][16 k] of 16-bit elements, two neighbours in k to a register
 ///   m16n8k16.b   B [16 k][8 columns] of 16-bit elements, likewise
 ///   m16n8.d      accumulators [16 rows][8 columns]
+///   mfma16x16x16.a, .b, mfma16x16.d    of a wave of 64: four values a lane
+///   wmma16x16x16.a, .b, wmma16x16.d    of a wave of 32: sixteen values a lane of the operands, in
+///   both
+///                                      halves of the wave; eight of the accumulators
+///   mfma16x16.tile    the accumulators transposed: a lane has four neighbouring columns of a row
+///   wmma16x16.tile    the same, after the rows of A were taken in the order 0 8 1 9 ... 7 15:
+///   eight
+///                     neighbouring columns
 const FragmentLayout &fragmentLayout(llvm::StringRef name);
 
 } // namespace dsv2

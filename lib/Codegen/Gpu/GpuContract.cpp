@@ -17,8 +17,8 @@ using namespace mlir;
 namespace dsv2 {
 namespace {
 
-/// Chunks of the cache in one step of a walk over tokens: bounds what a stage holds.
-constexpr int64_t kChunksOfStep = 2048, kMostTokens = 32, kFewestTokens = 16;
+/// Cached tokens in one step of a walk over them.
+constexpr int64_t kMostTokens = 32, kFewestTokens = 16;
 
 } // namespace
 
@@ -132,7 +132,7 @@ Tile GpuEmitter::contractColumns(std::shared_ptr<FragmentTile> tile, const Stage
   int64_t ce = chunkElements(a.element);
   int64_t columns = spread.columnWarps * spread.columnBlocks * layout.columns;
   int64_t chunks = (columns + ce - 1) / ce;
-  int64_t tokens = kChunksOfStep / chunks / kFewestTokens * kFewestTokens;
+  int64_t tokens = plan.tokenChunks / chunks / kFewestTokens * kFewestTokens;
   tokens = std::min(std::max(tokens, kFewestTokens), kMostTokens);
   Source source = tokenSource(panel, tokens, chunks, Along::Columns);
   Fragments out = stream(ceilDiv(panel.count, tokens), source, tile->values,

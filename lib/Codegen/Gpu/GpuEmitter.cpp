@@ -97,9 +97,9 @@ GpuEmitter::Spread GpuEmitter::spreadOf(const TileShape &shape) const {
   out.columnWarps = plan.warps / out.rowWarps;
   out.rowBlocks = blocks / out.rowWarps;
   int64_t columns = (shape.columns + layout.columns - 1) / layout.columns;
-  // Pairs of fragments, since matrix loads bring two.
-  out.columnBlocks = (columns + out.columnWarps - 1) / out.columnWarps;
-  out.columnBlocks = (out.columnBlocks + 1) / 2 * 2;
+  // Where matrix loads bring several fragments, a warp has a multiple of them.
+  int64_t unit = out.columnWarps * plan.columnUnit;
+  out.columnBlocks = (columns + unit - 1) / unit * plan.columnUnit;
   return out;
 }
 

@@ -24,13 +24,15 @@ namespace dsv2 {
 
 /// Numbers a target chooses. Programs never read them.
 struct GpuPlan {
-  int64_t lanes = 32;                      ///< of a warp
-  int64_t warps = 4;                       ///< of a workgroup
-  int64_t fewRows = 16;                    ///< block of rows where no more are left at all
-  int64_t manyRows = 128;                  ///< block of rows else
-  int64_t panelColumns = 64;               ///< of a packed panel
-  int64_t stages = 3;                      ///< copies of an operand in flight or in use
-  int64_t stageChunks = 8;                 ///< chunks of k in one stage
+  int64_t lanes = 32;         ///< of a warp
+  int64_t warps = 4;          ///< of a workgroup
+  int64_t fewRows = 16;       ///< block of rows where no more are left at all
+  int64_t manyRows = 128;     ///< block of rows else
+  int64_t panelColumns = 64;  ///< of a packed panel
+  int64_t stages = 3;         ///< copies of an operand in flight or in use
+  int64_t stageChunks = 8;    ///< chunks of k in one stage
+  int64_t columnUnit = 2;     ///< blocks of columns that a warp has a multiple of
+  int64_t tokenChunks = 2048; ///< chunks of cached tokens in one stage, at least 16 rows
   llvm::StringRef accumulator = "m16n8.d"; ///< layout of accumulator fragments
 };
 

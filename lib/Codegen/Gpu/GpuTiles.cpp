@@ -214,19 +214,20 @@ Operand GpuEmitter::asOperand(Tile handle, Type element) {
   fence(sharedTop);
   out->memory = shared(element, out->chunks * out->chunkStride);
   out->base = index(0);
+  int64_t together = std::min(run, ce); // of one chunk
   for (auto [number, fragment] : llvm::enumerate(tile.values)) {
     int64_t block = int64_t(number) / spread.columnBlocks,
             column = int64_t(number) % spread.columnBlocks;
-    for (int64_t v = 0; v < layout.values(); v += run) {
+    for (int64_t v = 0; v < layout.values(); v += together) {
       Value at = tileColumn(spread, column, v), row = tileRow(spread, block, slotOfValue[v]);
       Value place = add(add(mul(div(at, ce), out->chunkStride), mul(row, ce)), rem(at, ce));
-      Value value = valuesAt(fragment, v, run);
+      Value value = valuesAt(fragment, v, together);
       if (!element.isF32()) {
         auto vectorType = dyn_cast<VectorType>(value.getType());
         Type narrow = vectorType ? Type(vectorType.clone(element)) : element;
         value = arith::TruncFOp::create(b, loc, narrow, value);
       }
-      if (run > 1) {
+      if (together > 1) {
         storeVector(value, out->memory, place);
       } else {
         memref::StoreOp::create(b, loc, value, out->memory, ValueRange{place});

@@ -9,6 +9,7 @@
 #include "lib/Codegen/Gpu/FragmentLayouts.h"
 #include "lib/Support/SimtAbi.h"
 
+#include "mlir/Dialect/AMDGPU/IR/AMDGPUDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -108,6 +109,37 @@ void OpLowering::loadMatrices(Operation *op, Value address, int64_t tiles, bool 
   reload(op, memory);
 }
 
+/// Matrix instructions of waves: operands A, B and C in this order, whole vectors.
+LogicalResult OpLowering::multiplyWaves(Operation *op) {
+  Location loc = op->getLoc();
+  static const SimtMatrixOp mfma =
+      matrixOp("mfma16x16x16.a", "mfma16x16x16.b", "mfma16x16.d", SimtElement::SimtBF16);
+  static const SimtMatrixOp wmma =
+      matrixOp("wmma16x16x16.a", "wmma16x16x16.b", "wmma16x16.d", SimtElement::SimtBF16);
+  SmallVector<int64_t> shape;
+  if (auto multiply = dyn_cast<amdgpu::MFMAOp>(op)) {
+    shape = {multiply.getM(), multiply.getN(), multiply.getK(), multiply.getBlocks()};
+  } else {
+    auto wave = cast<amdgpu::WMMAOp>(op);
+    shape = {wave.getM(), wave.getN(), wave.getK(), 1};
+  }
+  bool isBf16 = getElementTypeOrSelf(op->getOperand(0).getType()).isBF16();
+  if (!isBf16 || shape != SmallVector<int64_t>{16, 16, 16, 1}) {
+    return op->emitError("only 16x16x16 of bf16 is modelled by Simt");
+  }
+  const SimtMatrixOp &table = isa<amdgpu::MFMAOp>(op) ? mfma : wmma;
+  Value description = calls.constant(b, loc, "matrix", bytesOf(table), 1);
+  SmallVector<Value> arguments = {description};
+  for (Value operand : op->getOperands()) {
+    arguments.push_back(spill(loc, operand, sizeOf(op, operand.getType())));
+  }
+  Value result = slot(loc, sizeOf(op, op->getResult(0).getType()));
+  arguments.push_back(result);
+  call(op, RuntimeCall::MatrixMultiply, arguments);
+  reload(op, result);
+  return success();
+}
+
 std::optional<LogicalResult> OpLowering::lowerMatrix(Operation *op) {
   Location loc = op->getLoc();
   if (auto load = dyn_cast<nvgpu::LdMatrixOp>(op)) {
@@ -123,6 +155,9 @@ std::optional<LogicalResult> OpLowering::lowerMatrix(Operation *op) {
   if (auto load = dyn_cast<NVVM::LdMatrixOp>(op)) {
     loadMatrices(op, load.getPtr(), load.getNum(), load.getLayout() == NVVM::MMALayout::col);
     return success();
+  }
+  if (isa<amdgpu::MFMAOp, amdgpu::WMMAOp>(op)) {
+    return multiplyWaves(op);
   }
   SmallVector<Value> factors[3];
   bool isBf16 = false;

@@ -35,6 +35,7 @@ private:
   // Copies and matrices (CopyLowering.cpp, MatrixLowering.cpp).
   std::optional<llvm::LogicalResult> lowerCopy(mlir::Operation *op);
   std::optional<llvm::LogicalResult> lowerMatrix(mlir::Operation *op);
+  llvm::LogicalResult multiplyWaves(mlir::Operation *op);
   void loadMatrices(mlir::Operation *op, mlir::Value address, int64_t tiles, bool transpose);
   /// Leaves the registers of one operand in memory.
   mlir::Value spill(mlir::Location loc, mlir::ValueRange values, int64_t bytes);

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """GPU code run checked on the CPU: every golden on every GPU target's simt variant, without a report.
 
-In f32 by the f32 rule and in bf16 by the bf16 rule with the oracle's routing: in one prefill, in chunks, and token by
-token, 48 tokens at most. What x86 refuses is the same error for a GPU target. Then the trained model's greedy tokens, and
+In f32 by the f32 rule and in bf16 by the bf16 rule with the oracle's routing: in one prefill, in chunks or token by token
+(in turn; --all: each), 48 tokens at most. What x86 refuses is the same error for a GPU target. Then the trained model's greedy tokens, and
 what dsv2-run says of variants that this machine cannot run.
 """
 import re
@@ -18,7 +18,7 @@ MOST_TOKENS = 48
 
 def known_targets(suite):
     """The GPU targets of this build; each of the others is skipped with the compiler's words."""
-    module = suite.module(GOLDENS[0])
+    module = suite.module(next(path for path in GOLDENS if path.name == "lite"))
     known = []
     for target in TARGETS:
         done = suite.run("dsv2-opt", module, f"--dsv2-compile=targets={target} stop-after=dispatches")
@@ -52,15 +52,26 @@ class SimtRuns:
         return check_golden.check(self.golden, self.logits, compute, "logits", self.length - self.golden.first)
 
     def refusal(self, target, compute):
-        """The compiler's error for this target; None where it has none."""
-        try:
-            self.suite.artifact(self.directory, f"targets={target} compute={compute}")
-            return None
-        except RuntimeError as error:
-            return re.sub(r"^.*error: ", "error: ", str(error)).replace(target, "TARGET")
+        """The compiler's error for this target before it makes code; None where it has none."""
+        done = self.suite.run("dsv2-opt", self.suite.module(self.directory),
+                              f"--dsv2-compile=targets={target} compute={compute} stop-after=buffers")
+        lines = [line for line in done.stderr.splitlines() if "error: " in line]
+        return re.sub(r"^.*error: ", "error: ", lines[0]).replace(target, "TARGET") if lines else None
 
 
-def run_golden(suite, directory, targets):
+MODES = {"one prefill": [], "chunks of 7": ["--chunk", 7], "token by token": ["--chunk", 1]}
+
+
+def modes_of(suite, turn):
+    """All, or the one whose turn it is."""
+    names = list(MODES)
+    return names if suite.options.all else [names[turn % len(names)]]
+
+
+def run_golden(suite, directory, targets, turn):
+    if suite.only and not any(suite.only in f"{directory.name}: {compute} on {target}:simt: {mode}" for compute in (
+            "f32", "bf16") for target in targets for mode in MODES):
+        return
     runs = SimtRuns(suite, directory)
     if runs.length <= runs.golden.first:
         suite.skip(directory.name, f"its logits begin after {runs.golden.first} tokens, more than {MOST_TOKENS}")
@@ -69,15 +80,15 @@ def run_golden(suite, directory, targets):
         refusal = runs.refusal(CPU, compute)
         routing = runs.routing() if compute == "bf16" and not refusal else None
         for target in targets:
+            turn += 1
             name = f"{directory.name}: {compute} on {target}:simt"
             if refusal:
                 suite.test(f"{name}: refused as on {CPU}", lambda t=target, c=compute, r=refusal: (
                     runs.refusal(t, c) == r, f"{runs.refusal(t, c)} instead of {r}"))
                 continue
-            modes = {"one prefill": [], "chunks of 7": ["--chunk", 7], "token by token": ["--chunk", 1]}
-            for mode, flags in modes.items():
+            for mode in modes_of(suite, turn):
                 suite.test(f"{name}: {mode}",
-                           lambda t=target, c=compute, f=flags: runs.run(t, c, routing, *f))
+                           lambda t=target, c=compute, f=MODES[mode]: runs.run(t, c, routing, *f))
 
 
 def run_trained(suite, targets):
@@ -98,7 +109,9 @@ def run_trained(suite, targets):
 
 def run_choice(suite, targets):
     """Which variant runs, and what is said of one that cannot."""
-    directory = GOLDENS[0]
+    if not any(suite.only in f"choice: {target}" for target in ["", *targets]) and "choice" not in suite.only:
+        return
+    directory = next(path for path in GOLDENS if path.name == "lite")
     artifact = suite.artifact(directory, f"targets={','.join([*targets, CPU])} simt=on compute=f32")
     flags = ["--weights", directory, "--tokens", "1,2,3", "--generate", 1, "--ignore-eos", "--print-ids"]
 
@@ -134,11 +147,12 @@ def run_choice(suite, targets):
 
 
 def main():
-    suite = Suite(__doc__)
+    suite = Suite(__doc__, lambda parser: parser.add_argument("--all", action="store_true",
+                                                              help="every golden in every mode"))
     targets = known_targets(suite)
     if targets:
-        for directory in GOLDENS:
-            run_golden(suite, directory, targets)
+        for turn, directory in enumerate(GOLDENS):
+            run_golden(suite, directory, targets, turn)
         run_trained(suite, targets)
         run_choice(suite, targets)
     return suite.finish()

@@ -188,7 +188,8 @@ std::optional<Error> SimtDriver::runCall(const SimtCode &code, const KernelCall 
   }
   ++launches;
   for (int64_t number = 0; number < grid.workgroups; ++number) {
-    if (!group.run(grid, number, launches)) {
+    // What comes after a finding is worth nothing.
+    if (!group.run(grid, number, launches) || reports.count() != 0) {
       break;
     }
   }

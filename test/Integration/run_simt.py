@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""GPU code run checked on the CPU: every golden on every GPU target's simt variant, without a report.
+"""GPU code run checked on the CPU: every golden on the simt variants of GPU targets, without a report.
 
 In f32 by the f32 rule and in bf16 by the bf16 rule with the oracle's routing: in one prefill, in chunks or token by token
-(in turn; --all: each), 48 tokens at most. What x86 refuses is the same error for a GPU target. Then the trained model's greedy tokens, and
+(in turn, on the first target and one other in turn; --all: each on all), 48 tokens at most. What x86 refuses is the same error for a GPU target. Then the trained model's greedy tokens, and
 what dsv2-run says of variants that this machine cannot run.
 """
 import re
@@ -68,6 +68,12 @@ def modes_of(suite, turn):
     return names if suite.options.all else [names[turn % len(names)]]
 
 
+def targets_of(suite, targets, turn):
+    """All, or the first and the one whose turn it is."""
+    others = targets[1:]
+    return targets if suite.options.all or not others else [targets[0], others[turn // 2 % len(others)]]
+
+
 def run_golden(suite, directory, targets, turn):
     if suite.only and not any(suite.only in f"{directory.name}: {compute} on {target}:simt: {mode}" for compute in (
             "f32", "bf16") for target in targets for mode in MODES):
@@ -79,7 +85,7 @@ def run_golden(suite, directory, targets, turn):
     for compute in ("f32", "bf16"):
         refusal = runs.refusal(CPU, compute)
         routing = runs.routing() if compute == "bf16" and not refusal else None
-        for target in targets:
+        for target in targets_of(suite, targets, turn):
             turn += 1
             name = f"{directory.name}: {compute} on {target}:simt"
             if refusal:

@@ -167,7 +167,7 @@ TEST_F(SimtTest, OutOfBoundsIndex) {
 }
 
 TEST_F(SimtTest, UnwrittenReads) {
-  buffer(64, ramp(32).data());
+  buffer(64, ramp(64).data());
   buffer(64);
   EXPECT_TRUE(says(launch(sharedLoad, 32),
                    {"read of memory that nobody has written at load", "of workgroup memory"}));

@@ -74,6 +74,19 @@ enum SimtMath : int32_t {
   SimtErf = 7
 };
 
+/// A matrix in global memory as a bulk copy sees it: a box of it goes to workgroup memory, row
+/// after row, and is zero where it leaves the matrix. A kernel's argument for it is this struct's
+/// address.
+struct SimtTensorMap {
+  const uint8_t *address;
+  uint64_t columns;  ///< elements of a row that exist
+  uint64_t rowBytes; ///< from one row to the next: a multiple of 16
+  uint64_t rows;
+  uint32_t elementBytes;
+  uint32_t boxColumns, boxRows;
+  uint32_t swizzleBytes; ///< 128: the 16 bytes at a go to a ^ (a / 128 % 8 * 16); 0: none
+};
+
 /// The order is the ABI: append only.
 struct SimtCalls {
   /// A read (0) or write (1) of `bytes` bytes that follows at once.

@@ -71,7 +71,7 @@ SmallVector<Value> shareOf(OpBuilder &b, Location loc, gpu::GPUFuncOp to, MemRef
 } // namespace
 
 FailureOr<DeviceForm> makeDeviceForm(func::FuncOp kernel) {
-  if (failed(checkKernelForm(kernel))) {
+  if (failed(checkKernelForm(kernel, /*takesTensorMaps=*/true))) {
     return failure();
   }
   if (!kernel.getBody().hasOneBlock()) {
@@ -108,6 +108,9 @@ FailureOr<DeviceForm> makeDeviceForm(func::FuncOp kernel) {
     bool together = out.threads > 1 && stored.contains(body.getArgument(i));
     if (kernel.getArgAttr(i, "llvm.noalias") && !together) {
       out.kernel.setArgAttr(i, "llvm.noalias", b.getUnitAttr());
+    }
+    if (Attribute tensorMap = kernel.getArgAttr(i, kTensorMapAttr)) {
+      out.kernel.setArgAttr(i, kTensorMapAttr, tensorMap);
     }
   }
 

@@ -16,9 +16,10 @@
 //       begin = group * items / workgroups, end = (group + 1) * items / workgroups
 //       scratch of the workgroup = %scratch + group * kernelScratchStride(S)
 //
-// Arguments of both are in slot order. The number of workgroups is an argument, since not every
-// target can ask for the grid. A function without `dsv2.threads` knows nothing of threads: its
-// workgroup has one. Workgroup memory is one gpu.dynamic_shared_memory of `dsv2.shared_bytes`.
+// Arguments of both are in slot order, tensor maps after the slots with their attribute. The number
+// of workgroups is an argument, since not every target can ask for the grid. A function without
+// `dsv2.threads` knows nothing of threads: its workgroup has one. Workgroup memory is one
+// gpu.dynamic_shared_memory of `dsv2.shared_bytes`.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_CODEGEN_GPU_DEVICEFORM_H

@@ -54,6 +54,11 @@ constexpr int64_t kRowElements = int64_t(1) << 20;
 constexpr uint64_t kScratchBytes = 256ull << 20;
 constexpr uint32_t kThreads = 1024; ///< of a workgroup
 constexpr uint64_t kSharedBytes = 1u << 20;
+constexpr uint64_t kTensorMaps = 16;               ///< of a kernel
+constexpr int64_t kMapColumns = int64_t(1) << 31;  ///< of a tensor map
+constexpr int64_t kMapRowBytes = int64_t(1) << 39; ///< of a tensor map
+constexpr int64_t kMapRowAlignment = 16;           ///< of address and rows
+constexpr int64_t kBoxRows = 256;
 
 } // namespace dsv2::limits
 

@@ -231,6 +231,12 @@ Variant Decoder::variant(const fb::Variant &in) {
     result.scratchBytes = kernel.scratch_bytes();
     result.threads = kernel.threads();
     result.sharedBytes = kernel.shared_bytes();
+    if (kernel.tensor_maps()) {
+      result.tensorMaps = all<TensorMap>(kernel.tensor_maps(), [](const fb::TensorMap &map) {
+        return TensorMap{map.slot(), map.columns(), map.row_bytes(), map.rows_slot(),
+                         map.box_rows()};
+      });
+    }
     return result;
   });
   out.entries = all<Entry>(in.entries(), [&](const fb::Entry &each) { return entry(each); });

@@ -115,8 +115,15 @@ fbs::Offset<fb::Cache> Encoder::cache(const Cache &cache) {
 fbs::Offset<fb::Kernel> Encoder::kernel(const Kernel &kernel) {
   fbs::Offset<fbs::String> name = builder.CreateString(kernel.name);
   fbs::Offset<fbs::String> maker = builder.CreateString(kernel.builder);
+  Vectors<fbs::Offset<fb::TensorMap>> maps;
+  if (!kernel.tensorMaps.empty()) {
+    maps = all<fb::TensorMap>(kernel.tensorMaps, [&](const TensorMap &map) {
+      return fb::CreateTensorMap(builder, map.slot, map.columns, map.rowBytes, map.rowsSlot,
+                                 map.boxRows);
+    });
+  }
   return fb::CreateKernel(builder, name, maker, kernel.offset, kernel.size, kernel.scratchBytes,
-                          kernel.threads, kernel.sharedBytes);
+                          kernel.threads, kernel.sharedBytes, maps);
 }
 
 fbs::Offset<fb::Dispatch> Encoder::dispatch(const Dispatch &dispatch) {

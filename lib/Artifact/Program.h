@@ -122,6 +122,18 @@ struct Cache {
   int64_t layers = 0, pageTokens = 0, rowElements = 0;
 };
 
+/// A matrix of bf16 of which a kernel copies boxes: `boxRows` rows of 64 columns, whose 128 bytes
+/// lie in the 128-byte swizzle. The launch describes it to the device and hands the description to
+/// the kernel after the slots. What lies past the last row or column is zero in a box.
+struct TensorMap {
+  uint32_t slot = 0;                 ///< of the matrix's address, a multiple of 16
+  int64_t columns = 0, rowBytes = 0; ///< that exist; from a row to the next, a multiple of 16
+  int32_t rowsSlot = -1;             ///< of the symbol that is the number of rows; -1: no bound
+  uint32_t boxRows = 0;
+
+  static constexpr uint32_t kBoxColumns = 64;
+};
+
 /// One kernel: where its code (flat images), or the module that holds it under its name, lies in
 /// the image. `builder` says how it was made, for reports.
 struct Kernel {
@@ -130,6 +142,7 @@ struct Kernel {
   uint64_t scratchBytes = 0;     ///< for each worker
   uint32_t threads = 1;          ///< of a workgroup; 1 where the device has none
   uint32_t sharedBytes = 0;      ///< memory of a workgroup
+  std::vector<TensorMap> tensorMaps = {};
 };
 
 enum class ArgKind : uint8_t { Buffer = 1, Weight = 2, Cache = 3, Symbol = 4, Constant = 5 };

@@ -133,6 +133,24 @@ bool EntryVerifier::arg(const Arg &arg, const Loop &loop) {
   return invalid("kind is ", static_cast<unsigned>(arg.kind));
 }
 
+bool EntryVerifier::tensorMaps(const Kernel &kernel, const std::vector<Arg> &args) {
+  for (size_t i = 0; i < kernel.tensorMaps.size(); ++i) {
+    const TensorMap &map = kernel.tensorMaps[i];
+    Place place(*this, concat("tensor map ", i, " of kernel ", quote(kernel.name)));
+    bool address = map.slot < args.size() && args[map.slot].kind != ArgKind::Symbol &&
+                   args[map.slot].kind != ArgKind::Constant;
+    if (!address) {
+      return invalid("slot ", map.slot, " is no memory");
+    }
+    bool rows = map.rowsSlot < 0 || (size_t(map.rowsSlot) < args.size() &&
+                                     args[size_t(map.rowsSlot)].kind == ArgKind::Symbol);
+    if (!rows) {
+      return invalid("slot ", map.rowsSlot, ", the number of rows, is no launch symbol");
+    }
+  }
+  return true;
+}
+
 bool EntryVerifier::dispatch(const Dispatch &dispatch, const Loop &loop) {
   Place place(*this, concat("dispatch ", number));
   if (dispatch.kernel >= variant.kernels.size()) {
@@ -152,6 +170,9 @@ bool EntryVerifier::dispatch(const Dispatch &dispatch, const Loop &loop) {
     if (!arg(dispatch.args[i], loop)) {
       return false;
     }
+  }
+  if (!tensorMaps(variant.kernels[dispatch.kernel], dispatch.args)) {
+    return false;
   }
   ++number;
   return atMost("dispatches", static_cast<uint64_t>(number), limits::kDispatches);

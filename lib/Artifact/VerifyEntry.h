@@ -31,6 +31,7 @@ private:
 
   bool guards();
   bool step(const Step &step);
+  bool tensorMaps(const Kernel &kernel, const std::vector<Arg> &args);
   bool dispatch(const Dispatch &dispatch, const Loop &loop);
   bool arg(const Arg &arg, const Loop &loop);
   bool bufferArg(const Arg &arg, int64_t first, int64_t last);

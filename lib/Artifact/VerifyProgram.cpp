@@ -37,6 +37,7 @@ private:
   bool names(const Variant &variant);
   bool image(const Variant &variant);
   bool kernel(const Variant &variant, const Kernel &kernel);
+  bool tensorMaps(const Kernel &kernel);
   bool weights(const Variant &variant);
   bool buffer(const Variant &variant, const Buffer &buffer);
   bool cache(const Cache &cache);
@@ -175,7 +176,32 @@ bool ProgramVerifier::kernel(const Variant &variant, const Kernel &kernel) {
   if (!atMost("bytes of workgroup memory", kernel.sharedBytes, limits::kSharedBytes)) {
     return false;
   }
-  return atMost("bytes of scratch", kernel.scratchBytes, limits::kScratchBytes);
+  return atMost("bytes of scratch", kernel.scratchBytes, limits::kScratchBytes) &&
+         tensorMaps(kernel);
+}
+
+/// What its slots are is a matter of each dispatch (VerifyEntry.cpp).
+bool ProgramVerifier::tensorMaps(const Kernel &kernel) {
+  if (!atMost("tensor maps", kernel.tensorMaps.size(), limits::kTensorMaps)) {
+    return false;
+  }
+  for (size_t i = 0; i < kernel.tensorMaps.size(); ++i) {
+    const TensorMap &map = kernel.tensorMaps[i];
+    Place place(*this, concat("tensor map ", i));
+    if (!inRange("slot", map.slot, 0, int64_t(limits::kArgs) - 1) ||
+        !inRange("rows_slot", map.rowsSlot, -1, int64_t(limits::kArgs) - 1) ||
+        !inRange("columns", map.columns, 1, limits::kMapColumns) ||
+        !inRange("row_bytes", map.rowBytes, 1, limits::kMapRowBytes) ||
+        !inRange("box_rows", map.boxRows, 1, limits::kBoxRows)) {
+      return false;
+    }
+    if (map.rowBytes % limits::kMapRowAlignment != 0 ||
+        map.rowBytes / int64_t(elementBytes(ElementType::BF16)) < map.columns) {
+      return invalid("row_bytes is ", map.rowBytes, ", expected a multiple of ",
+                     limits::kMapRowAlignment, " that holds ", map.columns, " columns of bf16");
+    }
+  }
+  return true;
 }
 
 bool ProgramVerifier::weights(const Variant &variant) {

@@ -12,6 +12,7 @@
 #include "lib/Codegen/Generic/GenericPipeline.h"
 #include "lib/Codegen/Gpu/DistributeRows.h"
 #include "lib/Codegen/KernelBuilder.h"
+#include "lib/Codegen/KernelForm.h"
 #include "lib/Codegen/TileEmitter.h"
 #include "lib/Support/AtomicFile.h"
 #include "lib/Target/TargetBackend.h"
@@ -35,6 +36,7 @@ struct Job {
   const ::dsv2::TargetBackend *target = nullptr;
   ::dsv2::CompiledKernel compiled;
   uint64_t scratchBytes = 0;
+  SmallVector<::dsv2::KernelTensorMap> tensorMaps;
 };
 
 bool isGeneric(dsv2_exec::KernelOp kernel) { return !kernel.getBody()->empty(); }
@@ -88,6 +90,11 @@ LogicalResult compileBuilt(Job &job, const ::dsv2::KernelBuilderRegistry &builde
     return failure();
   }
   job.scratchBytes = built->scratchBytes;
+  FailureOr<SmallVector<::dsv2::KernelTensorMap>> maps = ::dsv2::tensorMapsOf(built->function);
+  if (failed(maps)) {
+    return failure();
+  }
+  job.tensorMaps = std::move(*maps);
   FailureOr<::dsv2::CompiledKernel> compiled = job.target->compileKernel(built->function, options);
   if (failed(compiled)) {
     return failure();
@@ -126,7 +133,7 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
           kernel.emitOpError("has code already");
           return signalPassFailure();
         }
-        jobs.push_back({kernel, target, {}, 0});
+        jobs.push_back({kernel, target, {}, 0, {}});
       }
     }
     ::dsv2::CompileOptions compileOptions;
@@ -179,6 +186,16 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
     return success();
   }
 
+  ArrayAttr tensorMapsAttr(ArrayRef<::dsv2::KernelTensorMap> maps) {
+    Builder b(&getContext());
+    SmallVector<Attribute> out;
+    for (const ::dsv2::KernelTensorMap &map : maps) {
+      out.push_back(dsv2_exec::TensorMapAttr::get(&getContext(), map.slot, map.columns,
+                                                  map.rowBytes, map.boxRows, map.rowsSlot));
+    }
+    return b.getArrayAttr(out);
+  }
+
   /// Joins a variant's kernels to its image and says where each lies.
   LogicalResult attach(dsv2_exec::VariantOp variant, std::vector<Job> &jobs) {
     std::vector<::dsv2::CompiledKernel> kernels;
@@ -214,6 +231,9 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
       if (image->format != ::dsv2::CodeFormat::Flat || job.compiled.threads > 1) {
         job.kernel.setThreads(job.compiled.threads);
         job.kernel.setShared(job.compiled.sharedBytes);
+      }
+      if (!job.tensorMaps.empty()) {
+        job.kernel.setTensorMapsAttr(tensorMapsAttr(job.tensorMaps));
       }
       // What is left is what the artifact says.
       job.kernel.getBody()->clear();

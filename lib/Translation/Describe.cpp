@@ -128,8 +128,12 @@ void describeVariant(llvm::raw_ostream &out, const Variant &variant) {
         entry.arenaBytes);
   }
   for (const Kernel &kernel : variant.kernels) {
-    out << llvm::formatv("  kernel   {0,-40} {1,-20} {2,8} bytes\n", kernel.name, kernel.builder,
+    out << llvm::formatv("  kernel   {0,-40} {1,-20} {2,8} bytes", kernel.name, kernel.builder,
                          kernel.size);
+    if (!kernel.tensorMaps.empty()) {
+      out << ", tensor maps " << kernel.tensorMaps.size();
+    }
+    out << '\n';
   }
   for (const Weight &weight : variant.weights) {
     out << llvm::formatv("  weight   {0,-40} {1,-20} {2,-4} {3,12} bytes", weight.name,
@@ -191,6 +195,7 @@ void describeVariant(llvm::json::OStream &json, const Variant &variant) {
         json.attribute("builder", kernel.builder);
         json.attribute("size", int64_t(kernel.size));
         json.attribute("scratch", int64_t(kernel.scratchBytes));
+        json.attribute("tensor_maps", int64_t(kernel.tensorMaps.size()));
       });
     }
   });

@@ -123,7 +123,7 @@ private:
       out.kernels.push_back({kernel.getSymName().str(), kernel.getKernelBuilder().str(),
                              *kernel.getOffset(), *kernel.getSize(), kernel.getScratch(),
                              uint32_t(kernel.getThreads().value_or(1)),
-                             uint32_t(kernel.getShared().value_or(0))});
+                             uint32_t(kernel.getShared().value_or(0)), exportMaps(kernel)});
     } else if (auto image = dyn_cast<ImageOp>(op)) {
       for (auto format : {::dsv2::ImageFormat::Flat, ::dsv2::ImageFormat::Ptx,
                           ::dsv2::ImageFormat::Cubin, ::dsv2::ImageFormat::Hsaco}) {
@@ -142,6 +142,17 @@ private:
                             int64_t(cache.getRowElements())});
     }
     return success();
+  }
+
+  std::vector<::dsv2::TensorMap> exportMaps(KernelOp kernel) {
+    std::vector<::dsv2::TensorMap> maps;
+    if (std::optional<ArrayAttr> attributes = kernel.getTensorMaps()) {
+      for (TensorMapAttr map : attributes->getAsRange<TensorMapAttr>()) {
+        maps.push_back({uint32_t(map.getSlot()), map.getColumns(), map.getRowBytes(),
+                        int32_t(map.getRowsSlot()), uint32_t(map.getBoxRows())});
+      }
+    }
+    return maps;
   }
 
   LogicalResult exportBuffer(BufferOp op) {

@@ -177,6 +177,14 @@ void ProgramImporter::importKernel(const ::dsv2::Kernel &kernel) {
     op.setThreads(kernel.threads);
     op.setShared(kernel.sharedBytes);
   }
+  SmallVector<Attribute> maps;
+  for (const ::dsv2::TensorMap &map : kernel.tensorMaps) {
+    maps.push_back(TensorMapAttr::get(&context, map.slot, map.columns, map.rowBytes, map.boxRows,
+                                      map.rowsSlot));
+  }
+  if (!maps.empty()) {
+    op.setTensorMapsAttr(builder.getArrayAttr(maps));
+  }
 }
 
 ArgAttr ProgramImporter::importArg(const ::dsv2::Variant &variant, const ::dsv2::Arg &arg) {

@@ -77,6 +77,12 @@ TEST(Artifact, RoundTripGivesTheSameBytes) {
   EXPECT_EQ(variant.weights[1].copies[1].dstOffset, 24);
   EXPECT_EQ(variant.entries[0].steps[1].body[0].args[3].layerOffset, -1);
   EXPECT_EQ(variant.image.bytes, sampleProgram().variants[0].image.bytes);
+  ASSERT_EQ(variant.kernels[0].tensorMaps.size(), 2u);
+  EXPECT_EQ(variant.kernels[0].tensorMaps[0].rowsSlot, 3);
+  EXPECT_EQ(variant.kernels[0].tensorMaps[1].rowsSlot, -1);
+  EXPECT_EQ(variant.kernels[0].tensorMaps[1].rowBytes, 32);
+  EXPECT_EQ(variant.kernels[0].tensorMaps[1].boxRows, 256u);
+  EXPECT_TRUE(variant.kernels[1].tensorMaps.empty());
   Expected<std::vector<uint8_t>> again = serializeArtifact(artifact->program);
   ASSERT_TRUE(bool(again));
   EXPECT_EQ(*again, bytes);

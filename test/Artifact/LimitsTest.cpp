@@ -60,6 +60,21 @@ TEST(Limits, Model) {
   });
 }
 
+TEST(Limits, TensorMaps) {
+  expectLimit("tensor maps", 16, [](Program &, Variant &v, int64_t n) {
+    v.kernels[0].tensorMaps.resize(static_cast<size_t>(n), v.kernels[0].tensorMaps[0]);
+  });
+  expectLimit("columns", int64_t(1) << 31, [](Program &, Variant &v, int64_t n) {
+    v.kernels[0].tensorMaps[0].columns = n;
+    v.kernels[0].tensorMaps[0].rowBytes = int64_t(1) << 33;
+  });
+  expectLimit("bytes of a row", int64_t(1) << 39,
+              [](Program &, Variant &v, int64_t n) { v.kernels[0].tensorMaps[0].rowBytes = n; });
+  expectLimit("rows of a box", 256, [](Program &, Variant &v, int64_t n) {
+    v.kernels[0].tensorMaps[0].boxRows = static_cast<uint32_t>(n);
+  });
+}
+
 TEST(Limits, Caps) {
   expectLimit("context", 1 << 24, [](Program &, Variant &v, int64_t n) {
     v.maxContext = n;
@@ -172,6 +187,7 @@ TEST(Limits, Programs) {
     // The sample has three; the loop's body counts once.
     Dispatch bare = v.entries[0].steps[0].dispatch;
     bare.args.clear();
+    v.kernels[0].tensorMaps.clear(); // they would need slots
     v.entries[0].steps[1].body.resize(static_cast<size_t>(n - 2), bare);
     v.buffers[0].liveEnd = 65536;
     v.entries[0].steps[2].dispatch.args.clear();

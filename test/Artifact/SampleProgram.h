@@ -119,6 +119,7 @@ inline Program sampleProgram() {
 
   Kernel embedKernel{"embed_0", "generic", 0, 100, 0};
   Kernel matmul{"matmul_0", "matmul", 128, 77, 4096};
+  embedKernel.tensorMaps = {{1, 8, 16, 3, 32}, {2, 8, 32, -1, 256}};
   variant.kernels = {embedKernel, matmul};
 
   Entry entry;

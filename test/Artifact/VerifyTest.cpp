@@ -89,6 +89,27 @@ TEST(Verify, ImagesOfModules) {
   REFUSES("bytes of workgroup memory", v.kernels[0].sharedBytes = (1u << 20) + 1);
 }
 
+TEST(Verify, TensorMaps) {
+  REFUSES("17 tensor maps", v.kernels[0].tensorMaps.resize(17, v.kernels[0].tensorMaps[0]));
+  REFUSES("slot is 64, expected 0 to 63", v.kernels[0].tensorMaps[0].slot = 64);
+  REFUSES("rows_slot is -2", v.kernels[0].tensorMaps[0].rowsSlot = -2);
+  REFUSES("rows_slot is 64", v.kernels[0].tensorMaps[0].rowsSlot = 64);
+  REFUSES("columns is 0", v.kernels[0].tensorMaps[0].columns = 0);
+  REFUSES("row_bytes is 0", v.kernels[0].tensorMaps[0].rowBytes = 0);
+  REFUSES("row_bytes is 24, expected a multiple of 16", v.kernels[0].tensorMaps[0].rowBytes = 24);
+  REFUSES("that holds 9 columns", v.kernels[0].tensorMaps[0].columns = 9);
+  REFUSES("box_rows is 0", v.kernels[0].tensorMaps[0].boxRows = 0);
+  REFUSES("box_rows is 257", v.kernels[0].tensorMaps[0].boxRows = 257);
+  REFUSES("dispatch 0: tensor map 0 of kernel 'embed_0': slot 3 is no memory",
+          v.kernels[0].tensorMaps[0].slot = 3);
+  REFUSES("tensor map 1 of kernel 'embed_0': slot 4 is no memory",
+          v.kernels[0].tensorMaps[1].slot = 4);
+  REFUSES("slot 2, the number of rows, is no launch symbol",
+          v.kernels[0].tensorMaps[0].rowsSlot = 2);
+  REFUSES("slot 4, the number of rows, is no launch symbol",
+          v.kernels[0].tensorMaps[0].rowsSlot = 4);
+}
+
 TEST(Verify, WeightsAndCopies) {
   REFUSES("type is 3", v.weights[0].type = ElementType::I32);
   REFUSES("type is 9", v.weights[0].type = ElementType(9));

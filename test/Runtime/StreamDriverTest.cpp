@@ -207,6 +207,95 @@ TEST_P(StreamDrivers, SayWhatIsMissing) {
 INSTANTIATE_TEST_SUITE_P(Vendors, StreamDrivers, testing::ValuesIn(kVendors),
                          [](const auto &info) { return std::string(info.param.name); });
 
+/// A kernel that stores the tensor map of its first slot there.
+struct Boxes {
+  Boxes() {
+    image.bytes.assign(4096, 0);
+    std::string text = "kernels: boxes";
+    std::copy(text.begin(), text.end(), image.bytes.begin());
+    kernel.name = "boxes";
+    kernel.builder = "matmul";
+    kernel.size = text.size();
+    kernel.threads = 128;
+    kernel.tensorMaps = {{0, 60, 128, 1, 64}};
+  }
+  Image image;
+  Kernel kernel;
+};
+
+TEST(CudaDriver, DescribesMatricesOnceAndPassesThemByValue) {
+  Expected<std::unique_ptr<Driver>> driver = createCuda(DSV2_FAKE_CUDA);
+  ASSERT_TRUE(driver);
+  Boxes boxes;
+  boxes.image.format = ImageFormat::Ptx;
+  Expected<std::unique_ptr<DeviceMemory>> memory = (*driver)->allocate(256, MemoryUse::Working);
+  uint64_t address = (*memory)->address() / 16 * 16 + 16;
+  /// The sixteen words of the map, with so many rows.
+  auto words = [&](uint64_t at, uint64_t rows) {
+    Expected<std::unique_ptr<DeviceCode>> code = (*driver)->load(boxes.image, {boxes.kernel});
+    EXPECT_TRUE(code) << code.error().message();
+    uint64_t slots[2] = {at, rows};
+    KernelCall call{0, slots, 3, 2};
+    std::optional<Error> failure = (*driver)->launch(**code, &call, 1);
+    EXPECT_FALSE(failure) << failure->message();
+    std::vector<uint64_t> out(16);
+    EXPECT_FALSE((*driver)->copyOut(out.data(), at, 128));
+    return out;
+  };
+  std::vector<uint64_t> first = words(address, 7);
+  // bf16, no interleaving, 128-byte swizzle, promotion to 256 bytes, zeros past the end.
+  std::vector<uint64_t> expected = {address, 60, 7, 128, 64, 64, 9, 0, 3, 3, 0, 0, 0, 0, 0};
+  EXPECT_EQ(std::vector<uint64_t>(first.begin(), first.begin() + 15), expected);
+  // Encoded again only where something differs.
+  EXPECT_EQ(words(address, 7), first);
+  EXPECT_EQ(words(address, 8)[15], first[15] + 1);
+  EXPECT_EQ(words(address + 16, 8)[15], first[15] + 2);
+  EXPECT_EQ(words(address, 8)[15], first[15] + 1);
+  // Numbers that cannot be described, and no bound at all.
+  EXPECT_EQ(words(address, 0)[2], 1u);
+  EXPECT_EQ(words(address, uint64_t(1) << 40)[2], (uint64_t(1) << 31) - 1);
+  boxes.kernel.tensorMaps[0].rowsSlot = -1;
+  EXPECT_EQ(words(address, 7)[2], (uint64_t(1) << 31) - 1);
+}
+
+TEST(CudaDriver, RefusesMatricesThatItCannotDescribe) {
+  Expected<std::unique_ptr<Driver>> driver = createCuda(DSV2_FAKE_CUDA);
+  ASSERT_TRUE(driver);
+  Boxes boxes;
+  boxes.image.format = ImageFormat::Ptx;
+  auto message = [&](uint64_t address) {
+    Expected<std::unique_ptr<DeviceCode>> code = (*driver)->load(boxes.image, {boxes.kernel});
+    uint64_t slots[2] = {address, 7};
+    KernelCall call{0, slots, 3, 2};
+    std::optional<Error> failure = (*driver)->launch(**code, &call, 1);
+    return failure ? failure->message() : std::string();
+  };
+  EXPECT_NE(message(24).find("kernel 'boxes': a tensor map of slot 0, whose address is 8 bytes "
+                             "past a multiple of 16"),
+            std::string::npos)
+      << message(24);
+  boxes.kernel.tensorMaps[0].rowBytes = 24;
+  EXPECT_NE(message(32).find("kernel 'boxes': a tensor map of 7 x 60 elements in rows of 24"),
+            std::string::npos)
+      << message(32);
+  boxes.kernel.tensorMaps[0].slot = 2;
+  EXPECT_NE(message(32).find("a tensor map of slot 2, the call has 2"), std::string::npos)
+      << message(32);
+}
+
+TEST(HipDriver, RefusesTensorMapsByName) {
+  Expected<std::unique_ptr<Driver>> driver = createHip(DSV2_FAKE_HIP);
+  ASSERT_TRUE(driver);
+  Boxes boxes;
+  boxes.image.format = ImageFormat::Hsaco;
+  Expected<std::unique_ptr<DeviceCode>> code = (*driver)->load(boxes.image, {boxes.kernel});
+  ASSERT_FALSE(code);
+  EXPECT_EQ(code.error().kind(), ErrorKind::Unsupported);
+  EXPECT_NE(code.error().message().find("kernel 'boxes' takes tensor maps, which driver 'hip'"),
+            std::string::npos)
+      << code.error().message();
+}
+
 TEST(CudaDriver, TiersOfAComputeCapability) {
   EXPECT_TRUE(cudaTiers(7, 5).empty());
   EXPECT_EQ(cudaTiers(8, 0), std::vector<std::string>{"sm_80"});

@@ -9,6 +9,7 @@
 
 #include "lib/Runtime/drivers/simt/SimtDriver.h"
 #include "lib/Target/Simt/Simt.h"
+#include "test/Codegen/TensorMapsOf.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -79,6 +80,7 @@ protected:
     out.kernel.name = function.getName().str();
     out.kernel.threads = static_cast<uint32_t>(form->threads);
     out.kernel.sharedBytes = static_cast<uint32_t>(form->sharedBytes);
+    out.kernel.tensorMaps = test::tensorMapsForLaunch(function);
     auto scratch = llvm::cast<mlir::MemRefType>(function.getArgumentTypes().back());
     out.kernel.scratchBytes = static_cast<uint64_t>(scratch.getNumElements());
     llvm::LLVMContext llvmContext;

@@ -48,14 +48,14 @@ module attributes {dsv2.stage = "codegen", dsv2.model = {name = "sample", vocab 
     // CHECK: dsv2_exec.buffer @tokens_0 : i32 size(T) table "tokens"
     // CHECK: dsv2_exec.buffer @logits : f32 size(W * 32) output "logits"
     // CHECK: dsv2_exec.cache @cache : bf16 layers 5 page_tokens 64 row_elements 24
-    // CHECK: dsv2_exec.kernel @embed_0 builder "generic" scratch 0 at 0 size 100
+    // CHECK: dsv2_exec.kernel @embed_0 builder "generic" scratch 0 maps [slot 1 columns 8 row_bytes 16 box_rows 32 rows_slot 3, slot 2 columns 8 row_bytes 32 box_rows 8] at 0 size 100
     // CHECK: dsv2_exec.kernel @matmul_0 builder "matmul" scratch 4096 at 128 size 77
     dsv2_exec.buffer @x : f32 size(T * 8) live 0 to 3
     dsv2_exec.buffer @y : bf16 size(min((T ceildiv 16) * 128 + 64, B * 256)) live 1 to 3
     dsv2_exec.buffer @tokens_0 : i32 size(T) table "tokens"
     dsv2_exec.buffer @logits : f32 size(W * 32) output "logits"
     dsv2_exec.cache @cache : bf16 layers 5 page_tokens 64 row_elements 24
-    dsv2_exec.kernel @embed_0 builder "generic" scratch 0 at 0 size 100
+    dsv2_exec.kernel @embed_0 builder "generic" scratch 0 maps [slot 1 columns 8 row_bytes 16 box_rows 32 rows_slot 3, slot 2 columns 8 row_bytes 32 box_rows 8] at 0 size 100
     dsv2_exec.kernel @matmul_0 builder "matmul" spec {n = 8 : i64} scratch 4096 at 128 size 77
     // CHECK: dsv2_exec.entry @decode guard(B - T >= 0, 7 - T >= 0) {
     // CHECK-NEXT: dsv2_exec.dispatch @embed_0 items(T) (@tokens_0, @embed, @x, sym T)
@@ -74,7 +74,7 @@ module attributes {dsv2.stage = "codegen", dsv2.model = {name = "sample", vocab 
     }
     // CHECK: dsv2_exec.entry @any {
     dsv2_exec.entry @any {
-      dsv2_exec.dispatch @embed_0 items(T) (@tokens_0)
+      dsv2_exec.dispatch @embed_0 items(T) (@tokens_0, @embed, @embed, sym T)
     }
     // CHECK: dsv2_exec.image text 4096 code dense<-61> : tensor<8192xi8>
     dsv2_exec.image text 4096 code dense<195> : tensor<8192xi8>
@@ -90,7 +90,7 @@ module attributes {dsv2.stage = "codegen", dsv2.model = {name = "sample", vocab 
 // DESCRIBE-NEXT: image    8192 bytes, 4096 of them code
 // DESCRIBE-NEXT: entry    decode: B - T >= 0, 7 - T >= 0; 3 dispatches, 4 launches a step, buffers 896 bytes at the caps
 // DESCRIBE-NEXT: entry    any: any step; 1 dispatches, 1 launches a step, buffers 0 bytes at the caps
-// DESCRIBE-NEXT: kernel   embed_0  generic  100 bytes
+// DESCRIBE-NEXT: kernel   embed_0  generic  100 bytes, tensor maps 2
 // DESCRIBE: weight   experts  layers 1 to 5 step 2  f32  1536 bytes  <- model.layers.{l}.mlp.experts.{e}.up_proj.weight, model
 
 // DESCRIBE: weight   scaled  layers 1 to 5  bf16  320 bytes  <- model.layers.{l}.a.weight * model.layers.{l}.a.weight_scale_inv [2, 8]

@@ -81,11 +81,37 @@ static LogicalResult verifyWeightLayers(DispatchOp op, ArgAttr arg, WeightOp wei
   return success();
 }
 
+/// The slots of the kernel's tensor maps must be what the maps say.
+static LogicalResult verifyTensorMaps(DispatchOp op, KernelOp kernel) {
+  if (!kernel.getTensorMaps()) {
+    return success();
+  }
+  int64_t count = static_cast<int64_t>(op.getArgs().size());
+  auto slot = [&](int64_t number) { return cast<ArgAttr>(op.getArgs()[number]); };
+  for (TensorMapAttr map : kernel.getTensorMaps()->getAsRange<TensorMapAttr>()) {
+    if (map.getSlot() >= count || !slot(map.getSlot()).isRef()) {
+      return op.emitOpError() << "launches " << op.getKernelAttr() << " with a tensor map of slot "
+                              << map.getSlot() << ", which is no memory [exec_dispatch.7]";
+    }
+    if (map.getRowsSlot() >= count ||
+        (map.getRowsSlot() >= 0 && !slot(map.getRowsSlot()).isLaunchSymbol())) {
+      return op.emitOpError() << "launches " << op.getKernelAttr()
+                              << " with a tensor map of as many rows as slot " << map.getRowsSlot()
+                              << ", which is no launch symbol [exec_dispatch.8]";
+    }
+  }
+  return success();
+}
+
 LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &tables) {
   auto variant = (*this)->getParentOfType<VariantOp>();
-  if (!tables.lookupSymbolIn<KernelOp>(variant, getKernelAttr())) {
+  auto kernel = tables.lookupSymbolIn<KernelOp>(variant, getKernelAttr());
+  if (!kernel) {
     return emitOpError() << "launches " << getKernelAttr()
                          << ", which is no kernel of the variant [exec_dispatch.1]";
+  }
+  if (failed(verifyTensorMaps(*this, kernel))) {
+    return failure();
   }
   auto repeat = dyn_cast<RepeatOp>((*this)->getParentOp());
   LayersAttr loop = repeat ? repeat.getLayers() : LayersAttr();

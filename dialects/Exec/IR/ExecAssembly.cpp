@@ -271,6 +271,14 @@ void printKernelBody(OpAsmPrinter &printer, Operation *, Region &body) {
   }
 }
 
+ParseResult parseTensorMaps(OpAsmParser &parser, ArrayAttr &maps) {
+  return parseList<TensorMapAttr>(parser, maps, AsmParser::Delimiter::Square);
+}
+
+void printTensorMaps(OpAsmPrinter &printer, Operation *, ArrayAttr maps) {
+  printList<TensorMapAttr>(printer, maps, "[", "]", false);
+}
+
 ParseResult parseArgs(OpAsmParser &parser, ArrayAttr &args) {
   return parseList<ArgAttr>(parser, args, AsmParser::Delimiter::Paren);
 }

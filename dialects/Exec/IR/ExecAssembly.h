@@ -30,6 +30,10 @@ void printSources(OpAsmPrinter &printer, Operation *, ArrayAttr sources);
 ParseResult parseCopies(OpAsmParser &parser, ArrayAttr &copies);
 void printCopies(OpAsmPrinter &printer, Operation *, ArrayAttr copies);
 
+/// `[slot 0 columns 64 row_bytes 128 box_rows 128, ...]`.
+ParseResult parseTensorMaps(OpAsmParser &parser, ArrayAttr &maps);
+void printTensorMaps(OpAsmPrinter &printer, Operation *, ArrayAttr maps);
+
 /// The function of a generic kernel in braces; nothing where there is none.
 ParseResult parseKernelBody(OpAsmParser &parser, Region &body);
 void printKernelBody(OpAsmPrinter &printer, Operation *, Region &body);

@@ -219,6 +219,62 @@ Attribute CopyAttr::parse(AsmParser &parser, Type) { return parseInAngles<CopyAt
 void CopyAttr::print(AsmPrinter &printer) const { printInAngles(printer, *this); }
 
 //===----------------------------------------------------------------------===//
+// Tensor maps
+//===----------------------------------------------------------------------===//
+
+LogicalResult TensorMapAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t slot,
+                                    int64_t columns, int64_t rowBytes, int64_t boxRows,
+                                    int64_t rowsSlot) {
+  if (slot < 0 || rowsSlot < -1) {
+    return emitError() << "tensor map has the slots " << slot << " and " << rowsSlot
+                       << ", expected numbers of slots [exec_map.1]";
+  }
+  if (columns < 1 || rowBytes % 16 != 0 || rowBytes / 2 < columns) {
+    return emitError() << "tensor map has " << columns << " columns in rows of " << rowBytes
+                       << " bytes, expected a multiple of 16 that holds them as bf16 [exec_map.2]";
+  }
+  if (boxRows < 1 || boxRows > 256) {
+    return emitError() << "tensor map has boxes of " << boxRows
+                       << " rows, expected 1 to 256 [exec_map.3]";
+  }
+  return success();
+}
+
+FailureOr<TensorMapAttr> TensorMapAttr::parseBody(AsmParser &parser) {
+  int64_t slot = 0, columns = 0, rowBytes = 0, boxRows = 0, rowsSlot = -1;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseKeyword("slot") || parser.parseInteger(slot) || parser.parseKeyword("columns") ||
+      parser.parseInteger(columns) || parser.parseKeyword("row_bytes") ||
+      parser.parseInteger(rowBytes) || parser.parseKeyword("box_rows") ||
+      parser.parseInteger(boxRows)) {
+    return failure();
+  }
+  if (succeeded(parser.parseOptionalKeyword("rows_slot")) && parser.parseInteger(rowsSlot)) {
+    return failure();
+  }
+  auto emitError = [&] { return parser.emitError(loc); };
+  TensorMapAttr attr =
+      getChecked(emitError, parser.getContext(), slot, columns, rowBytes, boxRows, rowsSlot);
+  if (!attr) {
+    return failure();
+  }
+  return attr;
+}
+
+void TensorMapAttr::printBody(AsmPrinter &printer) const {
+  printer << "slot " << getSlot() << " columns " << getColumns() << " row_bytes " << getRowBytes()
+          << " box_rows " << getBoxRows();
+  if (getRowsSlot() != -1) {
+    printer << " rows_slot " << getRowsSlot();
+  }
+}
+
+Attribute TensorMapAttr::parse(AsmParser &parser, Type) {
+  return parseInAngles<TensorMapAttr>(parser);
+}
+void TensorMapAttr::print(AsmPrinter &printer) const { printInAngles(printer, *this); }
+
+//===----------------------------------------------------------------------===//
 // Slots
 //===----------------------------------------------------------------------===//
 

@@ -70,6 +70,22 @@ def Exec_CopyAttr : Exec_Attr<"Copy", "copy"> {
   }];
 }
 
+def Exec_TensorMapAttr : Exec_Attr<"TensorMap", "tensor_map"> {
+  let summary = "a matrix of bf16 of which a kernel copies boxes";
+  let description = [{
+    `#dsv2_exec.tensor_map<slot 0 columns 2048 row_bytes 4096 box_rows 128 rows_slot 3>`: the matrix at
+    the address in slot 0, with 2,048 columns that exist, rows 4,096 bytes apart and as many of them as
+    the launch symbol in slot 3 says (without `rows_slot`, or -1: no bound), is copied by boxes of 128 rows and
+    64 columns in the 128-byte swizzle. What lies past the last row or column is zero in a box.
+  }];
+  let parameters = (ins "int64_t":$slot, "int64_t":$columns, "int64_t":$rowBytes, "int64_t":$boxRows,
+                        "int64_t":$rowsSlot);
+  let extraClassDeclaration = [{
+    static FailureOr<TensorMapAttr> parseBody(AsmParser &parser);
+    void printBody(AsmPrinter &printer) const;
+  }];
+}
+
 def Exec_ArgAttr : Exec_Attr<"Arg", "arg"> {
   let summary = "one 8-byte slot of a dispatch";
   let description = [{

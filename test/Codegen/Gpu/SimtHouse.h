@@ -9,6 +9,7 @@
 
 #include "lib/Runtime/drivers/simt/SimtDriver.h"
 #include "test/Codegen/KernelFixture.h"
+#include "test/Codegen/TensorMapsOf.h"
 
 namespace dsv2::test {
 
@@ -138,6 +139,7 @@ private:
     kernel.scratchBytes = built->scratchBytes;
     kernel.threads = uint32_t(compiled->threads);
     kernel.sharedBytes = uint32_t(compiled->sharedBytes);
+    kernel.tensorMaps = tensorMapsForLaunch(built->function);
     auto loaded = driver->load(image, {kernel});
     if (!loaded) {
       message += loaded.error().message();

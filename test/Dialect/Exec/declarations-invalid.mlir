@@ -110,3 +110,56 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
   // expected-error @below {{copy has a negative number or no expert [exec_copy.2]}}
   dsv2_exec.weight @w : f32 elements 1 sources ["a{e}" : tensor<1xf32>] copies [0 at 0 to 0 dims [] experts 0 to 0 stride 1]
 }
+
+// -----
+
+// Tensor map of no slot.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @below {{tensor map has the slots -1 and -1, expected numbers of slots [exec_map.1]}}
+  dsv2_exec.kernel @k builder "b" spec {n = 1} scratch 0 maps [slot -1 columns 8 row_bytes 16 box_rows 1]
+}
+
+// -----
+
+// Tensor map of ragged rows.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @below {{tensor map has 8 columns in rows of 24 bytes, expected a multiple of 16 that holds them as bf16 [exec_map.2]}}
+  dsv2_exec.kernel @k builder "b" spec {n = 1} scratch 0 maps [slot 0 columns 8 row_bytes 24 box_rows 1]
+}
+
+// -----
+
+// Tensor map of large boxes.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @below {{tensor map has boxes of 257 rows, expected 1 to 256 [exec_map.3]}}
+  dsv2_exec.kernel @k builder "b" spec {n = 1} scratch 0 maps [slot 0 columns 8 row_bytes 16 box_rows 257]
+}
+
+// -----
+
+// Tensor map of a number.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  dsv2_exec.kernel @k builder "b" spec {n = 1} scratch 0 maps [slot 1 columns 8 row_bytes 16 box_rows 1]
+  dsv2_exec.buffer @x : bf16 size(T)
+  dsv2_exec.entry @e {
+    // expected-error @below {{launches @k with a tensor map of slot 1, which is no memory [exec_dispatch.7]}}
+    dsv2_exec.dispatch @k items(1) (@x, sym T)
+  }
+}
+
+// -----
+
+// Tensor map with rows from memory.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  dsv2_exec.kernel @k builder "b" spec {n = 1} scratch 0 maps [slot 0 columns 8 row_bytes 16 box_rows 1 rows_slot 0]
+  dsv2_exec.buffer @x : bf16 size(T)
+  dsv2_exec.entry @e {
+    // expected-error @below {{launches @k with a tensor map of as many rows as slot 0, which is no launch symbol [exec_dispatch.8]}}
+    dsv2_exec.dispatch @k items(1) (@x, sym T)
+  }
+}

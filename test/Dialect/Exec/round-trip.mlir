@@ -50,6 +50,10 @@ dsv2_exec.variant @"x86-64-v3" attributes {driver = "cpu", tier = "x86-64-v3", c
   dsv2_exec.kernel @embed_0 builder "generic" scratch 64 at 128 size 77
   // CHECK: dsv2_exec.kernel @embed_1 builder "generic" scratch 0 threads 128 shared 1024 at 192 size 77
   dsv2_exec.kernel @embed_1 builder "generic" scratch 0 threads 128 shared 1024 at 192 size 77
+  // CHECK: dsv2_exec.kernel @embed_2 builder "generic" scratch 0 threads 128 shared 1024
+  // CHECK-SAME: maps [slot 0 columns 60 row_bytes 128 box_rows 64 rows_slot 2, slot 1 columns 64 row_bytes 128 box_rows 256] at 192 size 77
+  dsv2_exec.kernel @embed_2 builder "generic" scratch 0 threads 128 shared 1024
+      maps [slot 0 columns 60 row_bytes 128 box_rows 64 rows_slot 2, slot 1 columns 64 row_bytes 128 box_rows 256 rows_slot -1] at 192 size 77
   // CHECK: dsv2_exec.image text 4096 code dense<-61> : tensor<8192xi8>
   dsv2_exec.image text 4096 code dense<195> : tensor<8192xi8>
   // CHECK: dsv2_exec.entry @decode guard(B - T >= 0, T - 1 >= 0, 7 - T >= 0) {

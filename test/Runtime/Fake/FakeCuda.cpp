@@ -7,7 +7,9 @@
 //===----------------------------------------------------------------------===//
 #include "test/Runtime/Fake/FakeDevice.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 
 using namespace dsv2::fake;
 
@@ -84,7 +86,7 @@ int cuModuleLoadDataEx(void **module, const void *image, unsigned count, int *op
 }
 int cuModuleUnload(void *module) { return delete static_cast<std::string *>(module), 0; }
 int cuModuleGetFunction(void **function, void *module, const char *name) {
-  static const char *const known[] = {"add", "scratch"};
+  static const char *const known[] = {"add", "scratch", "boxes"};
   for (const char *each : known) {
     if (std::strcmp(each, name) == 0 &&
         static_cast<std::string *>(module)->find(name) != std::string::npos) {
@@ -99,13 +101,34 @@ int cuFuncSetAttribute(void *, int attribute, int value) {
 int cuLaunchKernel(void *function, unsigned gridX, unsigned, unsigned, unsigned blockX, unsigned,
                    unsigned, unsigned sharedBytes, void *, void **parameters, void **) {
   Launch launch{static_cast<const char *>(function), gridX, blockX, sharedBytes, {}};
-  for (size_t i = 0; i < parameterCount(launch.kernel); ++i) {
-    launch.parameters.push_back(*static_cast<uint64_t *>(parameters[i]));
-  }
+  readParameters(launch, parameters);
   device().add([launch] {
     ++device().launches;
     runLaunch(launch);
   });
+  return 0;
+}
+/// Writes what it is told, after the checks that the manual asks for; the last word
+/// counts the calls.
+int cuTensorMapEncodeTiled(void *map, int type, uint32_t rank, void *address,
+                           const uint64_t *extents, const uint64_t *strides, const uint32_t *box,
+                           const uint32_t *elementStrides, int interleave, int swizzle,
+                           int promotion, int fill) {
+  static uint64_t calls = 0;
+  auto at = reinterpret_cast<uint64_t>(address);
+  bool good = reinterpret_cast<uint64_t>(map) % 64 == 0 && rank == 2 && at % 16 == 0 &&
+              strides[0] % 16 == 0 && strides[0] < uint64_t(1) << 40 && extents[0] >= 1 &&
+              extents[1] >= 1 && extents[0] <= uint64_t(1) << 32 &&
+              extents[1] <= uint64_t(1) << 32 && box[0] >= 1 && box[0] <= 256 && box[1] >= 1 &&
+              box[1] <= 256 && elementStrides[0] == 1 && elementStrides[1] == 1;
+  if (!good) {
+    return 1;
+  }
+  uint64_t words[16] = {at, extents[0], extents[1], strides[0], box[0], box[1], 0, 0, 0, 0};
+  const int choices[] = {type, interleave, swizzle, promotion, fill};
+  std::copy(std::begin(choices), std::end(choices), words + 6);
+  words[15] = ++calls;
+  std::memcpy(map, words, sizeof(words));
   return 0;
 }
 int cuStreamCreate(void **stream, unsigned) { return *stream = &device().queue, 0; }

@@ -24,11 +24,26 @@ struct Launch {
   std::vector<uint64_t> parameters;
 };
 
-/// Parameters of each kernel by name: slots, items, workgroups, scratch.
-inline size_t parameterCount(const std::string &kernel) { return kernel == "scratch" ? 4 : 5; }
+/// Words of each parameter of a kernel by name: slots, tensor maps, items,
+/// workgroups, scratch.
+inline std::vector<size_t> parameterWords(const std::string &kernel) {
+  if (kernel == "boxes") {
+    return {1, 1, 16, 1, 1, 1};
+  }
+  return std::vector<size_t>(kernel == "scratch" ? 4 : 5, 1);
+}
+
+/// Copies the parameters' values.
+inline void readParameters(Launch &launch, void **parameters) {
+  for (size_t words : parameterWords(launch.kernel)) {
+    const auto *value = static_cast<const uint64_t *>(*parameters++);
+    launch.parameters.insert(launch.parameters.end(), value, value + words);
+  }
+}
 
 /// add: slots[0][i] += slots[1] for the items of every workgroup.
 /// scratch: slots[0][g] = address of the workgroup's scratch.
+/// boxes: slots[0] = the 16 words of its tensor map.
 inline void runLaunch(const Launch &launch) {
   const std::vector<uint64_t> &values = launch.parameters;
   size_t slots = values.size() - 3;
@@ -36,6 +51,10 @@ inline void runLaunch(const Launch &launch) {
   uint64_t items = values[slots], groups = values[slots + 1];
   if (groups != launch.blocks) {
     std::abort(); // the grid is not what the kernel is told
+  }
+  if (launch.kernel == "boxes") {
+    std::memcpy(data, &values[2], 16 * sizeof(uint64_t));
+    return;
   }
   for (uint64_t g = 0; g < groups; ++g) {
     if (launch.kernel == "scratch") {

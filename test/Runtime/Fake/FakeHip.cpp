@@ -91,9 +91,7 @@ hipError_t hipModuleLaunchKernel(hipFunction_t function, unsigned gridX, unsigne
                                  unsigned blockX, unsigned, unsigned, unsigned sharedBytes,
                                  hipStream_t, void **parameters, void **) {
   Launch launch{reinterpret_cast<const char *>(function), gridX, blockX, sharedBytes, {}};
-  for (size_t i = 0; i < parameterCount(launch.kernel); ++i) {
-    launch.parameters.push_back(*static_cast<uint64_t *>(parameters[i]));
-  }
+  readParameters(launch, parameters);
   device().add([launch] {
     ++device().launches;
     runLaunch(launch);

@@ -96,6 +96,10 @@ Expected<std::unique_ptr<DeviceCode>> CpuDriver::load(const Image &image,
       return Error(ErrorKind::InvalidFile, "kernel ", quote(kernel.name), " begins at ",
                    kernel.offset, ", past the ", image.textBytes, " bytes of text");
     }
+    if (!kernel.tensorMaps.empty()) {
+      return Error(ErrorKind::Unsupported, "kernel ", quote(kernel.name),
+                   " takes tensor maps, which driver 'cpu' does not have");
+    }
     code->kernels.push_back(reinterpret_cast<CpuKernel>(
         reinterpret_cast<uintptr_t>(code->image->begin()) + kernel.offset));
     scratchBytes = std::max(scratchBytes, kernel.scratchBytes);

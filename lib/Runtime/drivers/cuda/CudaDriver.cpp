@@ -37,6 +37,8 @@ public:
                               uint32_t sharedBytes) override;
   std::optional<Error> queueLaunch(Handle kernel, const LaunchShape &shape,
                                    void **parameters) override;
+  bool hasTensorMaps() const override { return cu->TensorMapEncodeTiled != nullptr; }
+  Expected<EncodedTensorMap> encodeTensorMap(const BoxedMatrix &matrix) override;
   bool hasGraphs() const override { return cu->hasGraphs(); }
   std::optional<Error> beginRecording() override;
   std::optional<Error> endRecording(Handle &executable, bool run) override;
@@ -200,6 +202,27 @@ std::optional<Error> CudaApi::queueLaunch(Handle kernel, const LaunchShape &shap
   enter();
   return check("LaunchKernel", cu->LaunchKernel(kernel, shape.blocks, 1, 1, shape.threads, 1, 1,
                                                 shape.sharedBytes, stream, parameters, nullptr));
+}
+
+Expected<EncodedTensorMap> CudaApi::encodeTensorMap(const BoxedMatrix &matrix) {
+  enter();
+  const uint64_t extents[] = {static_cast<uint64_t>(matrix.columns),
+                              static_cast<uint64_t>(matrix.rows)};
+  const uint64_t strides[] = {static_cast<uint64_t>(matrix.rowBytes)};
+  const uint32_t box[] = {TensorMap::kBoxColumns, matrix.boxRows}, elementStrides[] = {1, 1};
+  EncodedTensorMap encoded;
+  std::optional<Error> failure =
+      check("TensorMapEncodeTiled",
+            cu->TensorMapEncodeTiled(&encoded, cuda::kTensorBF16, 2,
+                                     reinterpret_cast<void *>(matrix.address), extents, strides,
+                                     box, elementStrides, /*interleave=*/0, cuda::kTensorSwizzle128,
+                                     cuda::kTensorPromoteL2To256, /*fill=*/0));
+  if (failure) {
+    return failure->within(concat("a tensor map of ", matrix.rows, " x ", matrix.columns,
+                                  " elements in rows of ", matrix.rowBytes, " bytes, boxes of ",
+                                  matrix.boxRows, " rows"));
+  }
+  return encoded;
 }
 
 std::optional<Error> CudaApi::beginRecording() {

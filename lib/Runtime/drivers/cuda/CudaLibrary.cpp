@@ -75,6 +75,7 @@ Expected<std::shared_ptr<const CudaLibrary>> CudaLibrary::open(const std::string
   find(library->GraphLaunch, "cuGraphLaunch", false);
   find(library->GraphExecDestroy, "cuGraphExecDestroy", false);
   find(library->GraphDestroy, "cuGraphDestroy", false);
+  find(library->TensorMapEncodeTiled, "cuTensorMapEncodeTiled", false);
   if (missing) {
     dlclose(handle);
     return Error(ErrorKind::Unsupported, "the CUDA driver library ", quote(path), " has no ",

@@ -37,6 +37,10 @@ constexpr int kMaxDynamicSharedBytes = 8;
 constexpr int kCaptureThreadLocal = 1;
 constexpr int kJitErrorLog = 5, kJitErrorLogBytes = 6;
 
+/// Values of CUtensorMapDataType, ...Swizzle and ...L2promotion; no interleaving
+/// and zeros past the matrix are 0.
+constexpr int kTensorBF16 = 9, kTensorSwizzle128 = 3, kTensorPromoteL2To256 = 3;
+
 /// CUgraphExecUpdateResultInfo (CUDA 12).
 struct GraphUpdateInfo {
   int result = 0;
@@ -86,6 +90,12 @@ struct CudaLibrary {
   Result (*GraphLaunch)(GraphExec executable, Stream stream);
   Result (*GraphExecDestroy)(GraphExec executable);
   Result (*GraphDestroy)(Graph graph);
+
+  // Tensor maps: from CUDA 12 on; null in an older library.
+  Result (*TensorMapEncodeTiled)(void *map, int type, uint32_t rank, void *address,
+                                 const uint64_t *extents, const uint64_t *strides,
+                                 const uint32_t *box, const uint32_t *elementStrides,
+                                 int interleave, int swizzle, int promotion, int fill);
 
   bool hasGraphs() const { return GraphExecUpdate != nullptr; }
 

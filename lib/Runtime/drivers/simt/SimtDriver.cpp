@@ -8,6 +8,7 @@
 #include "lib/Runtime/drivers/simt/SimtDriver.h"
 
 #include "lib/Runtime/CodeImage.h"
+#include "lib/Runtime/TensorMaps.h"
 #include "lib/Runtime/drivers/simt/GlobalMemory.h"
 #include "lib/Support/CheckedMath.h"
 #include "lib/Support/CpuTier.h"
@@ -155,7 +156,7 @@ Expected<std::unique_ptr<DeviceCode>> SimtDriver::load(const Image &image,
     code->kernels.push_back({reinterpret_cast<SimtEntry>(
                                  reinterpret_cast<uintptr_t>(code->image->begin()) + kernel.offset),
                              kernel.name, static_cast<uint32_t>(kernel.threads), kernel.sharedBytes,
-                             kernel.scratchBytes});
+                             kernel.scratchBytes, kernel.tensorMaps});
   }
   return std::unique_ptr<DeviceCode>(std::move(code));
 }
@@ -168,7 +169,23 @@ std::optional<Error> SimtDriver::runCall(const SimtCode &code, const KernelCall 
   if (std::optional<Error> failure = group.reserve(kernel.threads, kernel.sharedBytes)) {
     return failure;
   }
-  Grid grid{&kernel, call.slots, call.slotCount, call.items, std::min(call.items, kWorkgroups),
+  // Tensor maps follow the slots, by their addresses.
+  std::vector<SimtTensorMap> maps;
+  std::vector<uint64_t> slots(call.slots, call.slots + call.slotCount);
+  maps.reserve(kernel.tensorMaps.size());
+  for (const TensorMap &map : kernel.tensorMaps) {
+    Expected<BoxedMatrix> matrix = boxedMatrix(map, call);
+    if (!matrix) {
+      return matrix.takeError().within(concat("kernel ", quote(kernel.name)));
+    }
+    maps.push_back({reinterpret_cast<const uint8_t *>(matrix->address),
+                    static_cast<uint64_t>(matrix->columns), static_cast<uint64_t>(matrix->rowBytes),
+                    static_cast<uint64_t>(matrix->rows),
+                    static_cast<uint32_t>(elementBytes(ElementType::BF16)), TensorMap::kBoxColumns,
+                    matrix->boxRows, /*swizzleBytes=*/128});
+    slots.push_back(reinterpret_cast<uint64_t>(&maps.back()));
+  }
+  Grid grid{&kernel, slots.data(), call.slotCount, call.items, std::min(call.items, kWorkgroups),
             nullptr};
   std::unique_ptr<DeviceMemory> scratch;
   if (kernel.scratchBytes != 0) {

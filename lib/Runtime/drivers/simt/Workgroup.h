@@ -71,6 +71,7 @@ struct KernelCode {
   uint32_t threads = 1;
   uint64_t sharedBytes = 0;
   uint64_t scratchBytes = 0; ///< of each workgroup
+  std::vector<TensorMap> tensorMaps = {};
 };
 
 /// One launch: the same for all workgroups.

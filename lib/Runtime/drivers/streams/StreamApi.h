@@ -9,6 +9,7 @@
 #ifndef DSV2_LIB_RUNTIME_DRIVERS_STREAMS_STREAMAPI_H
 #define DSV2_LIB_RUNTIME_DRIVERS_STREAMS_STREAMAPI_H
 
+#include "lib/Runtime/TensorMaps.h"
 #include "lib/Support/Error.h"
 
 #include <cstdint>
@@ -22,6 +23,11 @@ namespace dsv2 {
 /// dimension, with `sharedBytes` of workgroup memory each.
 struct LaunchShape {
   uint32_t blocks = 1, threads = 1, sharedBytes = 0;
+};
+
+/// What the library makes of a matrix that kernels copy by boxes: passed by value.
+struct alignas(64) EncodedTensorMap {
+  uint8_t bytes[128] = {};
 };
 
 /// One device of one vendor. Handles are the library's own pointers. Every
@@ -58,6 +64,12 @@ public:
   /// `parameters[i]` points to the value of parameter i.
   virtual std::optional<Error> queueLaunch(Handle kernel, const LaunchShape &shape,
                                            void **parameters) = 0;
+
+  // --- Tensor maps, where device and library have them.
+  virtual bool hasTensorMaps() const { return false; }
+  virtual Expected<EncodedTensorMap> encodeTensorMap(const BoxedMatrix &) {
+    return Error(ErrorKind::Unsupported, "driver ", quote(name()), " has no tensor maps");
+  }
 
   // --- Graphs: launches between begin and end are recorded, not run.
   virtual bool hasGraphs() const = 0;

@@ -21,6 +21,8 @@ namespace {
 
 /// Pinned memory for the tables of a step; larger copies wait.
 constexpr uint64_t kStagingBytes = uint64_t(4) << 20;
+/// Tensor maps that are kept from launch to launch.
+constexpr size_t kKeptMaps = 4096;
 /// A kernel with scratch memory runs in this many workgroups for each
 /// multiprocessor at most.
 constexpr int64_t kScratchBlocks = 8;
@@ -55,6 +57,8 @@ public:
     StreamApi::Handle handle = nullptr;
     uint32_t threads = 1, sharedBytes = 0;
     bool usesScratch = false;
+    std::string name = {};
+    std::vector<TensorMap> tensorMaps = {};
   };
 
   std::shared_ptr<StreamApi> api;
@@ -95,6 +99,8 @@ private:
   Expected<StreamApi::Handle> loadModule(StreamCode &code, const Image &image,
                                          const Kernel &kernel);
   std::optional<Error> queue(const StreamCode &code, const KernelCall &call);
+  /// The encoded map, kept: addresses stay, and so do most numbers of rows.
+  Expected<const EncodedTensorMap *> tensorMap(const TensorMap &map, const KernelCall &call);
   std::optional<Error> finish();
 
   std::shared_ptr<StreamApi> api;
@@ -103,6 +109,7 @@ private:
   void *staging = nullptr;
   uint64_t staged = 0; ///< bytes of staging that queued copies still read
   std::vector<void *> parameters;
+  std::map<BoxedMatrix, EncodedTensorMap> tensorMaps;
 };
 
 } // namespace
@@ -211,6 +218,11 @@ Expected<std::unique_ptr<DeviceCode>> StreamDriver::load(const Image &image,
       return Error(ErrorKind::InvalidFile, "kernel ", quote(kernel.name), " has workgroups of ",
                    kernel.threads, " threads, expected 1 to 1024");
     }
+    if (!kernel.tensorMaps.empty() && !api->hasTensorMaps()) {
+      return Error(ErrorKind::Unsupported, "kernel ", quote(kernel.name),
+                   " takes tensor maps, which driver ", quote(api->name()),
+                   " or its library does not have");
+    }
     Expected<StreamApi::Handle> module = loadModule(*code, image, kernel);
     if (!module) {
       return module.takeError().within(concat("kernel ", quote(kernel.name)));
@@ -219,7 +231,8 @@ Expected<std::unique_ptr<DeviceCode>> StreamDriver::load(const Image &image,
     if (!found) {
       return found.takeError().within(concat("kernel ", quote(kernel.name)));
     }
-    code->kernels.push_back({*found, kernel.threads, kernel.sharedBytes, kernel.scratchBytes != 0});
+    code->kernels.push_back({*found, kernel.threads, kernel.sharedBytes, kernel.scratchBytes != 0,
+                             kernel.name, kernel.tensorMaps});
     scratchBytes = std::max(scratchBytes, kernel.scratchBytes);
   }
   if (scratchBytes != 0) {
@@ -237,6 +250,23 @@ Expected<std::unique_ptr<DeviceCode>> StreamDriver::load(const Image &image,
   return std::unique_ptr<DeviceCode>(std::move(code));
 }
 
+Expected<const EncodedTensorMap *> StreamDriver::tensorMap(const TensorMap &map,
+                                                           const KernelCall &call) {
+  Expected<BoxedMatrix> matrix = boxedMatrix(map, call);
+  if (!matrix) {
+    return matrix.takeError();
+  }
+  auto known = tensorMaps.find(*matrix);
+  if (known == tensorMaps.end()) {
+    Expected<EncodedTensorMap> encoded = api->encodeTensorMap(*matrix);
+    if (!encoded) {
+      return encoded.takeError();
+    }
+    known = tensorMaps.emplace(*matrix, *encoded).first;
+  }
+  return &known->second;
+}
+
 std::optional<Error> StreamDriver::queue(const StreamCode &code, const KernelCall &call) {
   const StreamCode::LoadedKernel &kernel = code.kernels[call.kernel];
   int64_t most = kernel.usesScratch ? kScratchBlocks * workers()
@@ -249,6 +279,16 @@ std::optional<Error> StreamDriver::queue(const StreamCode &code, const KernelCal
   parameters.clear();
   for (uint32_t slot = 0; slot < call.slotCount; ++slot) {
     parameters.push_back(const_cast<uint64_t *>(call.slots + slot));
+  }
+  if (tensorMaps.size() > kKeptMaps) {
+    tensorMaps.clear(); // what was queued has its own copies
+  }
+  for (const TensorMap &map : kernel.tensorMaps) {
+    Expected<const EncodedTensorMap *> encoded = tensorMap(map, call);
+    if (!encoded) {
+      return encoded.takeError().within(concat("kernel ", quote(kernel.name)));
+    }
+    parameters.push_back(const_cast<EncodedTensorMap *>(*encoded));
   }
   for (void *last :
        {static_cast<void *>(&items), static_cast<void *>(&blocks), static_cast<void *>(&scratch)}) {

@@ -4,8 +4,9 @@
 // sent ahead of the launches through pinned memory, and the calls of a step
 // queued (or recorded as one graph) without the host waiting in between.
 //
-// Parameters of a kernel: its slots, 8 bytes each, then items and workgroups
-// (i64) and the scratch memory (pointer). Workgroup g of W takes items
+// Parameters of a kernel: its slots, 8 bytes each, its tensor maps by value (128
+// bytes, 64-byte aligned), then items and workgroups (i64) and the scratch memory
+// (pointer). Workgroup g of W takes items
 // [items*g/W, items*(g+1)/W).
 //
 //===----------------------------------------------------------------------===//

@@ -174,6 +174,7 @@ TEST(Limits, Programs) {
     Entry entry = v.entries[0];
     entry.steps = {entry.steps[0]};
     entry.steps[0].dispatch.args.clear();
+    v.kernels[0].tensorMaps.clear(); // they would need slots
     entry.buffers.clear();
     fill(v.entries, n, entry);
   });
@@ -181,13 +182,14 @@ TEST(Limits, Programs) {
     v.entries[0].guard.assign(static_cast<size_t>(n), constant(0));
   });
   expectLimit("slots", 64, [](Program &, Variant &v, int64_t n) {
+    v.kernels[0].tensorMaps.clear();
     v.entries[0].steps[0].dispatch.args.assign(static_cast<size_t>(n), slotOf(ArgKind::Symbol, 0));
   });
   expectLimit("dispatches", 65536, [](Program &, Variant &v, int64_t n) {
     // The sample has three; the loop's body counts once.
     Dispatch bare = v.entries[0].steps[0].dispatch;
     bare.args.clear();
-    v.kernels[0].tensorMaps.clear(); // they would need slots
+    v.kernels[0].tensorMaps.clear();
     v.entries[0].steps[1].body.resize(static_cast<size_t>(n - 2), bare);
     v.buffers[0].liveEnd = 65536;
     v.entries[0].steps[2].dispatch.args.clear();

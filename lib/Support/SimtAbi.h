@@ -24,7 +24,7 @@ struct SimtThread {
   int64_t workgroup;  ///< number in the grid
   int64_t threads;    ///< of a workgroup
   int64_t workgroups; ///< of the grid
-  uint8_t *shared;    ///< the workgroup's memory, 1024-byte aligned
+  uint8_t *shared;    ///< the workgroup's memory; the low 18 bits of an address are the offset
 };
 
 /// Runs one thread of a kernel: the workgroup processes its share of `items`.
@@ -52,6 +52,24 @@ struct SimtMatrixOp {
   uint8_t factorType; ///< SimtElement of A and B
   uint8_t sumType;    ///< SimtElement of C and D
   SimtFragment a, b, c;
+};
+
+/// D[64, columns] = (zero ? 0 : D) + A[64, 16] B[16, columns] of bf16, by 128 threads, with A and B
+/// in workgroup memory, swizzled by 128 bytes. Where element (row, column) of D lies is told as in
+/// SimtFragment; a thread has columns / 2 elements of f32.
+struct SimtGroupMatrixOp {
+  uint16_t columns;       ///< 8 to 256, by 8
+  uint8_t zero;           ///< D was not read
+  uint8_t columnsOutside; ///< columns of B are neighbours in memory, else k are
+  uint8_t element[7][2];  ///< row and column of each bit
+  uint8_t lane[7][2];
+};
+
+/// What the caller knows of the registers of D.
+enum SimtAccumulators : int32_t {
+  SimtChained = 0, ///< the multiplication before left them: nobody has touched them since
+  SimtFresh = 1,   ///< they come from elsewhere
+  SimtTouched = 2  ///< they were written after the last fence
 };
 
 /// How a shuffle finds the lane it reads from.
@@ -123,6 +141,38 @@ struct SimtCalls {
   void (*asyncWait)(SimtThread *self, int32_t pending, const char *where);
   /// A SimtMath.
   float (*math)(SimtThread *self, int32_t function, float value);
+
+  /// An mbarrier: 8 bytes of workgroup memory. A phase ends when `count` threads have arrived and
+  /// as many bytes have come as were expected.
+  void (*mbarrierInit)(SimtThread *self, void *mbarrier, int32_t count, const char *where);
+  /// Makes mbarriers that this thread has made known to asynchronous accesses.
+  void (*mbarrierInitFence)(SimtThread *self, const char *where);
+  /// Expects so many bytes more in this phase, then arrives.
+  void (*mbarrierArrive)(SimtThread *self, void *mbarrier, int32_t bytes, const char *where);
+  /// Waits for the end of the phase of this parity.
+  void (*mbarrierWait)(SimtThread *self, void *mbarrier, int32_t parity, const char *where);
+  /// Copies the box whose first element is (row, column) to workgroup memory, some time before the
+  /// phase of the mbarrier ends, which counts its bytes.
+  void (*boxCopy)(SimtThread *self, void *to, const SimtTensorMap *map, int32_t column, int32_t row,
+                  void *mbarrier, const char *where);
+  /// Makes plain accesses that are known so far known to asynchronous ones.
+  void (*proxyFence)(SimtThread *self, const char *where);
+  /// 1 for one thread of the lanes, 0 for the others.
+  int32_t (*elect)(SimtThread *self, int32_t lanes, const char *where);
+  /// The warpgroup's registers a thread from here on.
+  void (*setRegisters)(SimtThread *self, int32_t count, const char *where);
+  /// Orders accesses of registers before multiplications of the warpgroup.
+  void (*groupFence)(SimtThread *self, const char *where);
+  /// Operands are read, and `sums` written (NaN until then), some time before a wait returns.
+  /// a, b: matrix descriptors. `accumulators`: a SimtAccumulators.
+  void (*groupMultiply)(SimtThread *self, const SimtGroupMatrixOp *op, int64_t a, int64_t b,
+                        float *sums, int32_t accumulators, const char *where);
+  /// Ends a group of multiplications.
+  void (*groupCommit)(SimtThread *self, const char *where);
+  /// Waits until at most `pending` groups are under way.
+  void (*groupWait)(SimtThread *self, int32_t pending, const char *where);
+  /// A use of `sums`, as left by a multiplication, follows.
+  void (*groupResult)(SimtThread *self, const float *sums, const char *where);
 };
 
 } // namespace dsv2

@@ -1,8 +1,9 @@
 //===- SimtRacesTest.cpp - emitted kernels lose each barrier in turn ------===//
 //
 // Every builder's kernel of every GPU target is silent under Simt as it is. Then each operation
-// that synchronises (barriers, ends of groups of copies, waits for them) is deleted in turn on the
-// IR: at least 95% of all deletions must be reported, whatever they do to the values.
+// that synchronises (barriers, mbarriers and what is done with them, fences, ends of groups of
+// copies or multiplications, waits for them) is deleted in turn on the IR: at least 95% of all
+// deletions must be reported, whatever they do to the values.
 //
 //===----------------------------------------------------------------------===//
 #include "test/Target/SimtFixture.h"
@@ -37,7 +38,10 @@ std::vector<std::string> gpuTargets() {
 bool synchronises(Operation *op) {
   return isa<gpu::BarrierOp, nvgpu::DeviceAsyncWaitOp, nvgpu::DeviceAsyncCreateGroupOp,
              NVVM::BarrierOp, NVVM::SyncWarpOp, NVVM::CpAsyncCommitGroupOp,
-             NVVM::CpAsyncWaitGroupOp>(op);
+             NVVM::CpAsyncWaitGroupOp, NVVM::MBarrierInitOp, NVVM::FenceMbarrierInitOp,
+             NVVM::MBarrierArriveOp, NVVM::MBarrierArriveExpectTxOp, NVVM::MBarrierTryWaitParityOp,
+             NVVM::FenceProxyOp, NVVM::WgmmaFenceAlignedOp, NVVM::WgmmaGroupSyncAlignedOp,
+             NVVM::WgmmaWaitGroupSyncOp>(op);
 }
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }

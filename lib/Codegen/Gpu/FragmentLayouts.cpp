@@ -1,6 +1,7 @@
 //===- FragmentLayouts.cpp - which lane holds which element, as data ------===//
 //
-// The tables. Sources: PTX ISA 8.5, "Matrix fragments for mma.m16n8k16 with floating point type";
+// The tables. Sources: PTX ISA 8.5, "Matrix fragments for mma.m16n8k16 with floating point type"
+// and "Register fragments for wgmma.mma_async.m64nNk16";
 // AMD Instinct MI300 ISA, "Dense Matrix Layouts"; RDNA3 ISA, "Wave Matrix Multiply Accumulate".
 //
 //===----------------------------------------------------------------------===//
@@ -17,6 +18,11 @@ constexpr FragmentPlace kB16Values[] = {{1, 0}, {8, 0}};
 constexpr FragmentPlace kB16Lanes[] = {{2, 0}, {4, 0}, {0, 1}, {0, 2}, {0, 4}};
 constexpr FragmentPlace kD16Values[] = {{0, 1}, {8, 0}};
 constexpr FragmentPlace kD16Lanes[] = {{0, 2}, {0, 4}, {1, 0}, {2, 0}, {4, 0}};
+
+// A warpgroup's accumulators: four warps of 16 rows, and eight columns after the other.
+constexpr FragmentPlace kWgmmaDValues[] = {{0, 1},  {8, 0},  {0, 8},  {0, 16},
+                                           {0, 32}, {0, 64}, {0, 128}};
+constexpr FragmentPlace kWgmmaDLanes[] = {{0, 2}, {0, 4}, {1, 0}, {2, 0}, {4, 0}, {16, 0}, {32, 0}};
 
 // Four lanes share a row (column) and split k.
 constexpr FragmentPlace kMfmaAValues[] = {{0, 1}, {0, 2}};
@@ -38,6 +44,7 @@ constexpr FragmentLayout kLayouts[] = {
     {"m16n8k16.a", 16, 16, kA16Values, kA16Lanes},
     {"m16n8k16.b", 16, 8, kB16Values, kB16Lanes},
     {"m16n8.d", 16, 8, kD16Values, kD16Lanes},
+    {"wgmma64.d", 64, 256, kWgmmaDValues, kWgmmaDLanes},
     {"mfma16x16x16.a", 16, 16, kMfmaAValues, kMfmaALanes},
     {"mfma16x16x16.b", 16, 16, kMfmaBValues, kMfmaBLanes},
     {"mfma16x16.d", 16, 16, kMfmaBValues, kMfmaBLanes},

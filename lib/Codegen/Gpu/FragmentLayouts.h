@@ -45,6 +45,9 @@ llvm::ArrayRef<FragmentLayout> allFragmentLayouts();
 ///   m16n8k16.a   A [16 rows][16 k] of 16-bit elements, two neighbours in k to a register
 ///   m16n8k16.b   B [16 k][8 columns] of 16-bit elements, likewise
 ///   m16n8.d      accumulators [16 rows][8 columns]
+///   wgmma64.d    accumulators [64 rows][256 columns] of 128 threads; with n columns a thread has
+///   the
+///                first n / 2 of the values
 ///   mfma16x16x16.a, .b, mfma16x16.d    of a wave of 64: four values a lane
 ///   wmma16x16x16.a, .b, wmma16x16.d    of a wave of 32: sixteen values a lane of the operands, in
 ///   both

@@ -84,10 +84,7 @@ std::unique_ptr<llvm::Module> lowerConvertedForm(DeviceForm form, int64_t lanes,
   form.device.erase();
   module->removeAttr(gpu::GPUDialect::getContainerModuleAttrName());
   dropMemorySpaces(module);
-  function.walk([](LLVM::AddrSpaceCastOp cast) {
-    cast.getResult().replaceAllUsesWith(cast.getArg());
-    cast.erase();
-  });
+  dropSpaceCasts(function);
   RuntimeCalls calls(module);
   if (failed(lowerOperations(function, function.getBody().front(), self, calls, lanes)) ||
       failed(verify(module))) {

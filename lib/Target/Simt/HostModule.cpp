@@ -130,6 +130,13 @@ void dropMemorySpaces(Operation *op) {
                                         /*replaceTypes=*/true);
 }
 
+void dropSpaceCasts(Operation *op) {
+  op->walk([](LLVM::AddrSpaceCastOp cast) {
+    cast.getResult().replaceAllUsesWith(cast.getArg());
+    cast.erase();
+  });
+}
+
 LogicalResult lowerOperations(Operation *function, Block &entry, Value self, RuntimeCalls &calls,
                               int64_t lanes) {
   SmallVector<Operation *> work;
@@ -186,6 +193,7 @@ std::unique_ptr<llvm::Module> lowerDeviceForm(DeviceForm form, int64_t lanes,
     return nullptr;
   }
   dropMemorySpaces(function);
+  dropSpaceCasts(function);
   PassManager passes(module.getContext());
   populateLowering(passes);
   if (failed(passes.run(module))) {

@@ -15,6 +15,9 @@ namespace dsv2 {
 /// All memory is the CPU's: the driver tells the spaces apart by their addresses.
 void dropMemorySpaces(mlir::Operation *op);
 
+/// After that no cast between them is left to do.
+void dropSpaceCasts(mlir::Operation *op);
+
 /// Replaces every operation of a GPU dialect in the function; `self`: its argument for the thread.
 llvm::LogicalResult lowerOperations(mlir::Operation *function, mlir::Block &entry, mlir::Value self,
                                     RuntimeCalls &calls, int64_t lanes);

@@ -203,7 +203,8 @@ LogicalResult OpLowering::lower(Operation *op) {
   if (lowerIndex(op)) {
     return success();
   }
-  for (auto step : {&OpLowering::lowerCommon, &OpLowering::lowerCopy, &OpLowering::lowerMatrix}) {
+  for (auto step : {&OpLowering::lowerCommon, &OpLowering::lowerCopy, &OpLowering::lowerMatrix,
+                    &OpLowering::lowerMbarrier, &OpLowering::lowerWarpgroup}) {
     if (std::optional<LogicalResult> done = (this->*step)(op)) {
       return *done;
     }

@@ -28,7 +28,7 @@ public:
 private:
   // Threads and common operations (OpLowering.cpp).
   bool lowerIndex(mlir::Operation *op);
-  // Each of these three: nullopt if the operation is none of its own.
+  // Each of these: nullopt if the operation is none of its own.
   std::optional<llvm::LogicalResult> lowerCommon(mlir::Operation *op);
   llvm::LogicalResult lowerShuffle(mlir::Operation *op, mlir::Value value, mlir::Value offset,
                                    mlir::Value width, int32_t mode);
@@ -36,6 +36,13 @@ private:
   std::optional<llvm::LogicalResult> lowerCopy(mlir::Operation *op);
   std::optional<llvm::LogicalResult> lowerMatrix(mlir::Operation *op);
   llvm::LogicalResult multiplyWaves(mlir::Operation *op);
+  // Mbarriers and bulk copies (MbarrierLowering.cpp), multiplications of a warpgroup
+  // (WarpgroupLowering.cpp).
+  std::optional<llvm::LogicalResult> lowerMbarrier(mlir::Operation *op);
+  std::optional<llvm::LogicalResult> lowerWarpgroup(mlir::Operation *op);
+  llvm::LogicalResult multiplyWarpgroup(mlir::Operation *op);
+  /// Uses of a multiplication's result read its slot where they stand, after the wait.
+  llvm::LogicalResult replaceSums(mlir::Operation *op, mlir::Value memory);
   void loadMatrices(mlir::Operation *op, mlir::Value address, int64_t tiles, bool transpose);
   /// Leaves the registers of one operand in memory.
   mlir::Value spill(mlir::Location loc, mlir::ValueRange values, int64_t bytes);
@@ -70,6 +77,10 @@ private:
   mlir::Value self;
   int64_t lanes;
   mlir::OpBuilder b;
+  /// Where the multiplication before has left the accumulators of this one.
+  llvm::DenseMap<mlir::Operation *, mlir::Value> sumsOf;
+  /// The last fence of a warpgroup's registers in each block.
+  llvm::DenseMap<mlir::Block *, mlir::Operation *> fenceIn;
 };
 
 } // namespace dsv2

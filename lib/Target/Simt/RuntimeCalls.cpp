@@ -43,6 +43,19 @@ constexpr Signature kSignatures[] = {
     {"async_commit", offsetof(SimtCalls, asyncCommit), "", 'v', true},
     {"async_wait", offsetof(SimtCalls, asyncWait), "i", 'v', true},
     {"math", offsetof(SimtCalls, math), "if", 'f', false},
+    {"mbarrier_init", offsetof(SimtCalls, mbarrierInit), "pi", 'v', true},
+    {"mbarrier_init_fence", offsetof(SimtCalls, mbarrierInitFence), "", 'v', true},
+    {"mbarrier_arrive", offsetof(SimtCalls, mbarrierArrive), "pi", 'v', true},
+    {"mbarrier_wait", offsetof(SimtCalls, mbarrierWait), "pi", 'v', true},
+    {"box_copy", offsetof(SimtCalls, boxCopy), "ppiip", 'v', true},
+    {"proxy_fence", offsetof(SimtCalls, proxyFence), "", 'v', true},
+    {"elect", offsetof(SimtCalls, elect), "i", 'i', true},
+    {"set_registers", offsetof(SimtCalls, setRegisters), "i", 'v', true},
+    {"group_fence", offsetof(SimtCalls, groupFence), "", 'v', true},
+    {"group_multiply", offsetof(SimtCalls, groupMultiply), "pllpi", 'v', true},
+    {"group_commit", offsetof(SimtCalls, groupCommit), "", 'v', true},
+    {"group_wait", offsetof(SimtCalls, groupWait), "i", 'v', true},
+    {"group_result", offsetof(SimtCalls, groupResult), "p", 'v', true},
 };
 
 Type typeOf(MLIRContext *context, char code) {

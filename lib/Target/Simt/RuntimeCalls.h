@@ -33,7 +33,20 @@ enum class RuntimeCall {
   AsyncCopy,
   AsyncCommit,
   AsyncWait,
-  Math
+  Math,
+  MbarrierInit,
+  MbarrierInitFence,
+  MbarrierArrive,
+  MbarrierWait,
+  BoxCopy,
+  ProxyFence,
+  Elect,
+  SetRegisters,
+  GroupFence,
+  GroupMultiply,
+  GroupCommit,
+  GroupWait,
+  GroupResult
 };
 
 class RuntimeCalls {

@@ -58,6 +58,21 @@ TEST(FragmentLayoutsTest, AgreesWithTheManual) {
   }
 }
 
+/// PTX ISA, "Register fragments for wgmma.mma_async.m64nNk16". CuTe's SM90_64x256x16 says the same
+/// of every thread and value (docs/rationale/simt.md).
+TEST(FragmentLayoutsTest, WarpgroupsAgreeWithTheManual) {
+  const FragmentLayout &d = fragmentLayout("wgmma64.d");
+  ASSERT_EQ(d.lanes(), 128);
+  ASSERT_EQ(d.values(), 128);
+  for (int64_t thread = 0; thread < 128; ++thread) {
+    int64_t lane = thread % 32;
+    for (int64_t i = 0; i < 128; ++i) {
+      EXPECT_EQ(d.at(thread, i).row, thread / 32 * 16 + lane / 4 + 8 * (i / 2 % 2));
+      EXPECT_EQ(d.at(thread, i).column, i / 4 * 8 + lane % 4 * 2 + i % 2);
+    }
+  }
+}
+
 /// CDNA3 ISA, dense matrix layouts of V_MFMA_F32_16X16X16_BF16.
 TEST(FragmentLayoutsTest, WavesOf64AgreeWithTheManual) {
   const FragmentLayout &a = fragmentLayout("mfma16x16x16.a"), &b = fragmentLayout("mfma16x16x16.b"),

@@ -11,26 +11,28 @@
 using namespace dsv2;
 using namespace dsv2::simt;
 
+void Workgroup::publish(const Thread &thread, Clock &into) const {
+  Clock::raise(into.seen, thread.index, thread.now);
+  Clock::raise(into.seen, agents.copiesOf(thread.index), thread.groupsDone);
+  Clock::raise(into.seen, agents.warpgroupOf(thread.index), thread.multipliesDone);
+  Clock::raise(into.proxy, thread.index, thread.fenced);
+  Clock::raise(into.proxy, agents.copiesOf(thread.index), thread.fencedCopies);
+}
+
 /// Afterwards each member knows what any of them knew.
 void Workgroup::joinClocks(Thread *const *members, size_t memberCount) {
-  auto joined = std::make_shared<Clock>(agents.count(), 0);
+  auto joined = std::make_shared<Clock>();
+  joined->seen.assign(agents.count(), 0);
   const Clock *last = nullptr;
   for (size_t i = 0; i < memberCount; ++i) {
-    const Thread &member = *members[i];
-    if (member.base.get() != last) {
-      last = member.base.get();
-      for (size_t agent = 0; agent < joined->size(); ++agent) {
-        (*joined)[agent] = std::max((*joined)[agent], (*last)[agent]);
-      }
+    if (members[i]->base.get() != last) {
+      last = members[i]->base.get();
+      joined->join(*last);
     }
   }
   for (size_t i = 0; i < memberCount; ++i) {
-    Thread &member = *members[i];
-    Epoch &own = (*joined)[member.index];
-    own = std::max(own, member.now);
-    Epoch &copies = (*joined)[agents.copiesOf(member.index)];
-    copies = std::max(copies, member.groupsDone);
-    ++member.now;
+    publish(*members[i], *joined);
+    ++members[i]->now;
   }
   ClockRef shared = std::move(joined);
   for (size_t i = 0; i < memberCount; ++i) {

@@ -119,13 +119,89 @@ static float math(SimtThread *, int32_t function, float value) {
   }
 }
 
-const SimtCalls dsv2::simt::kCalls = {access,      maskedAccess, outOfRange,     barrier,
-                                      warpBarrier, shuffle,      matrixMultiply, matrixLoad,
-                                      asyncCopy,   asyncCommit,  asyncWait,      math};
+static void mbarrierInit(SimtThread *self, void *mbarrier, int32_t count, const char *where) {
+  Thread &thread = threadOf(self);
+  thread.group->mbarrierInit(thread, mbarrier, count, where);
+}
 
-const SimtCalls dsv2::simt::kUncheckedCalls = {accessUnchecked, maskedAccessUnchecked,
-                                               outOfRange,      barrier,
-                                               warpBarrier,     shuffle,
-                                               matrixMultiply,  matrixLoad,
-                                               asyncCopy,       asyncCommit,
-                                               asyncWait,       math};
+static void mbarrierInitFence(SimtThread *self, const char *) {
+  Thread &thread = threadOf(self);
+  thread.group->mbarrierInitFence(thread);
+}
+
+static void mbarrierArrive(SimtThread *self, void *mbarrier, int32_t bytes, const char *where) {
+  Thread &thread = threadOf(self);
+  thread.group->mbarrierArrive(thread, mbarrier, bytes, where);
+}
+
+static void mbarrierWait(SimtThread *self, void *mbarrier, int32_t parity, const char *where) {
+  Thread &thread = threadOf(self);
+  thread.group->mbarrierWait(thread, mbarrier, parity, where);
+}
+
+static void boxCopy(SimtThread *self, void *to, const SimtTensorMap *map, int32_t column,
+                    int32_t row, void *mbarrier, const char *where) {
+  Thread &thread = threadOf(self);
+  thread.group->boxCopy(thread, {static_cast<uint8_t *>(to), map, column, row, where}, mbarrier);
+}
+
+static void proxyFence(SimtThread *self, const char *) {
+  Thread &thread = threadOf(self);
+  thread.group->proxyFence(thread);
+}
+
+static int32_t elect(SimtThread *self, int32_t lanes, const char *where) {
+  Thread &thread = threadOf(self);
+  thread.group->warpOperation(thread, Wait::Elect, static_cast<uint32_t>(lanes), where);
+  return static_cast<int32_t>(thread.operands.result);
+}
+
+static void setRegisters(SimtThread *self, int32_t count, const char *where) {
+  Thread &thread = threadOf(self);
+  thread.operands.numbers[0] = count;
+  thread.group->warpOperation(thread, Wait::SetRegisters, kWarpgroup, where);
+}
+
+static void groupFence(SimtThread *self, const char *) {
+  Thread &thread = threadOf(self);
+  thread.group->groupFence(thread);
+}
+
+static void groupMultiply(SimtThread *self, const SimtGroupMatrixOp *op, int64_t a, int64_t b,
+                          float *sums, int32_t accumulators, const char *where) {
+  Thread &thread = threadOf(self);
+  thread.group->groupMultiply(thread, op, a, b, sums, accumulators, where);
+}
+
+static void groupCommit(SimtThread *self, const char *) {
+  Thread &thread = threadOf(self);
+  thread.group->groupCommit(thread);
+}
+
+static void groupWait(SimtThread *self, int32_t pending, const char *) {
+  Thread &thread = threadOf(self);
+  thread.group->groupWait(thread, static_cast<uint32_t>(pending));
+}
+
+static void groupResult(SimtThread *self, const float *sums, const char *where) {
+  Thread &thread = threadOf(self);
+  thread.group->groupResult(thread, sums, where);
+}
+
+static void groupResultUnchecked(SimtThread *, const float *, const char *) {}
+
+const SimtCalls dsv2::simt::kCalls = {
+    access,         maskedAccess,      outOfRange,     barrier,       warpBarrier, shuffle,
+    matrixMultiply, matrixLoad,        asyncCopy,      asyncCommit,   asyncWait,   math,
+    mbarrierInit,   mbarrierInitFence, mbarrierArrive, mbarrierWait,  boxCopy,     proxyFence,
+    elect,          setRegisters,      groupFence,     groupMultiply, groupCommit, groupWait,
+    groupResult};
+
+static SimtCalls uncheckedCalls() {
+  SimtCalls calls = kCalls;
+  calls.access = accessUnchecked;
+  calls.maskedAccess = maskedAccessUnchecked;
+  calls.groupResult = groupResultUnchecked;
+  return calls;
+}
+const SimtCalls dsv2::simt::kUncheckedCalls = uncheckedCalls();

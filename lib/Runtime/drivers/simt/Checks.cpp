@@ -14,16 +14,51 @@ using namespace dsv2::simt;
 struct Workgroup::Knowledge {
   const Thread &thread;
   const Agents &agents;
-  const Clock *known;
+  const Clock &known;
+  bool asynchronous;
 
-  Knowledge(const Thread &thread, const Agents &agents)
-      : thread(thread), agents(agents), known(thread.base.get()) {}
-  bool operator()(Agent agent, Epoch epoch) const {
-    return agent == thread.index || (*known)[agent] >= epoch ||
-           (agent == agents.copiesOf(thread.index) && epoch <= thread.groupsDone);
+  Knowledge(const Thread &thread, const Agents &agents, bool asynchronous)
+      : thread(thread), agents(agents), known(*thread.base), asynchronous(asynchronous) {}
+  bool orders(Agent agent, Epoch epoch) const {
+    return agent == thread.index || known.of(agent) >= epoch ||
+           (agent == agents.copiesOf(thread.index) && epoch <= thread.groupsDone) ||
+           (agent == agents.warpgroupOf(thread.index) && epoch <= thread.multipliesDone);
   }
-  const Clock *clock() const { return known; }
+  bool sees(Agent agent, Epoch epoch) const {
+    if (!asynchronous || agents.isAsynchronous(agent)) {
+      return orders(agent, epoch);
+    }
+    return known.throughProxy(agent) >= epoch ||
+           (agent == thread.index && epoch <= thread.fenced) ||
+           (agent == agents.copiesOf(thread.index) && epoch <= thread.fencedCopies);
+  }
+  const Clock *clock() const { return &known; }
 };
+
+/// What every thread of a warpgroup knows, of which none waits for the others.
+struct Workgroup::GroupKnowledge {
+  const std::vector<const Clock *> &clocks;
+  const Agents &agents;
+  Agent self;
+
+  bool orders(Agent agent, Epoch epoch) const {
+    return agent == self || std::all_of(clocks.begin(), clocks.end(), [&](const Clock *clock) {
+             return clock->of(agent) >= epoch;
+           });
+  }
+  bool sees(Agent agent, Epoch epoch) const {
+    if (agents.isAsynchronous(agent)) {
+      return orders(agent, epoch);
+    }
+    return std::all_of(clocks.begin(), clocks.end(),
+                       [&](const Clock *clock) { return clock->throughProxy(agent) >= epoch; });
+  }
+  const Clock *clock() const { return clocks.front(); }
+};
+
+bool Workgroup::seesThroughProxy(const Thread &thread, Agent agent, Epoch epoch) const {
+  return Knowledge(thread, agents, true).sees(agent, epoch);
+}
 
 void Workgroup::access(Thread &thread, const void *address, uint32_t bytes, bool write,
                        const char *where) {
@@ -33,7 +68,7 @@ void Workgroup::access(Thread &thread, const void *address, uint32_t bytes, bool
 
 void Workgroup::accessAs(Thread &thread, const Access &access) {
   if (access.address - reinterpret_cast<uintptr_t>(shared) < sharedCapacity) {
-    return accessShared(thread, access);
+    return touchShared(thread, access, Knowledge(thread, agents, access.asynchronous));
   }
   if (stacks->holds(access.address)) {
     return; // a thread's own registers, spilled
@@ -41,9 +76,15 @@ void Workgroup::accessAs(Thread &thread, const Access &access) {
   accessGlobal(thread, access);
 }
 
+void Workgroup::readAsGroup(Thread &first, const std::vector<const Clock *> &clocks,
+                            const Access &access) {
+  touchShared(first, access, GroupKnowledge{clocks, agents, access.agent});
+}
+
 static const char *verb(const Access &access) { return access.write ? "write" : "read"; }
 
-void Workgroup::accessShared(Thread &thread, Access access) {
+template <typename Knows>
+void Workgroup::touchShared(Thread &thread, const Access &access, const Knows &knows) {
   uint64_t offset = access.address - reinterpret_cast<uintptr_t>(shared);
   uint64_t size = grid->kernel->sharedBytes;
   if (offset + access.bytes > size) {
@@ -52,7 +93,6 @@ void Workgroup::accessShared(Thread &thread, Access access) {
                   " bytes of workgroup memory"));
     abandon(thread);
   }
-  Knowledge knows(thread, agents);
   uint64_t end = (offset + access.bytes + kCellBytes - 1) / kCellBytes;
   for (uint64_t i = offset / kCellBytes; i < end; ++i) {
     Cell &cell = sharedCells[i];
@@ -60,18 +100,20 @@ void Workgroup::accessShared(Thread &thread, Access access) {
       cell = Cell();
       cell.generation = generation;
     }
-    if (!access.write && cell.writeEpoch == 0 && reports.isNew("unwritten", access.where)) {
+    if (!access.write && (cell.writeEpoch == 0 || cell.unwritten) &&
+        reports.isNew("unwritten", access.where)) {
       report(concat("read of memory that nobody has written at ", access.where, " by ",
                     whoIs(access.agent), ", byte ", i * kCellBytes, " of workgroup memory"));
     }
     Finding finding = touch(cell, access, knows, agents.count(), readerSets);
     if (finding.conflict != Conflict::None) {
-      reportFinding(thread, access, finding, reinterpret_cast<uintptr_t>(shared) + i * kCellBytes);
+      reportFinding(access, finding, reinterpret_cast<uintptr_t>(shared) + i * kCellBytes,
+                    knows.orders(finding.other, finding.epoch));
     }
   }
 }
 
-void Workgroup::accessGlobal(Thread &thread, Access access) {
+uint64_t Workgroup::accessGlobal(Thread &thread, const Access &access, bool copied) {
   if (!lastRange || !lastRange->holds(access.address, 1)) {
     lastRange = memory.find(access.address);
   }
@@ -82,6 +124,7 @@ void Workgroup::accessGlobal(Thread &thread, Access access) {
     abandon(thread);
   }
   uint64_t offset = access.address - range->begin();
+  uint64_t unwritten = access.bytes;
   if (access.write) {
     if (range->use() == MemoryUse::Weights && reports.isNew("weights", access.where)) {
       report(concat("write to a weight at ", access.where, " by ", whoIs(access.agent), ", ",
@@ -89,16 +132,16 @@ void Workgroup::accessGlobal(Thread &thread, Access access) {
     }
     range->markWritten(offset, access.bytes);
   } else {
-    uint64_t unwritten = range->firstUnwritten(offset, access.bytes);
-    if (unwritten != access.bytes && reports.isNew("unwritten", access.where)) {
+    unwritten = range->firstUnwritten(offset, access.bytes);
+    if (unwritten != access.bytes && !copied && reports.isNew("unwritten", access.where)) {
       report(concat("read of memory that nobody has written at ", access.where, " by ",
                     whoIs(access.agent), ", ", whereIs(access.address + unwritten)));
     }
   }
   if (range->use() == MemoryUse::Weights) {
-    return; // nothing writes there, so nothing can race
+    return unwritten; // nothing writes there, so nothing can race
   }
-  Knowledge knows(thread, agents);
+  Knowledge knows(thread, agents, access.asynchronous);
   uint32_t group = static_cast<uint32_t>(number);
   uint64_t end = offset + access.bytes;
   for (uint64_t at = offset / kCellBytes * kCellBytes; at < end; at += kCellBytes) {
@@ -112,10 +155,10 @@ void Workgroup::accessGlobal(Thread &thread, Access access) {
     bool othersRead = cell.readEpoch != 0 && (cell.readGroup != group || cell.manyGroupsRead);
     if (othersWrote || (othersRead && access.write)) {
       bool byWrite = othersWrote;
-      reportFinding(thread, access,
+      reportFinding(access,
                     {Conflict::OtherGroup, byWrite ? cell.writeGroup : cell.readGroup, 0,
                      byWrite ? cell.writtenAt : cell.readAt},
-                    range->begin() + at);
+                    range->begin() + at, false);
       cell.writeEpoch = cell.readEpoch = 0;
       cell.readers = 0;
     }
@@ -133,13 +176,15 @@ void Workgroup::accessGlobal(Thread &thread, Access access) {
       cell.readGroup = group;
     }
     if (finding.conflict != Conflict::None) {
-      reportFinding(thread, access, finding, range->begin() + at);
+      reportFinding(access, finding, range->begin() + at,
+                    knows.orders(finding.other, finding.epoch));
     }
   }
+  return unwritten;
 }
 
-void Workgroup::reportFinding(Thread &thread, const Access &access, const Finding &finding,
-                              uintptr_t address) {
+void Workgroup::reportFinding(const Access &access, const Finding &finding, uintptr_t address,
+                              bool ordered) {
   if (finding.conflict == Conflict::OtherGroup) {
     if (reports.isNew("group", access.where, finding.where)) {
       report(concat("race between workgroups: ", verb(access), " at ", access.where, " by ",
@@ -154,15 +199,34 @@ void Workgroup::reportFinding(Thread &thread, const Access &access, const Findin
   const char *kind = finding.conflict == Conflict::WriteAfterWrite  ? "write-write"
                      : finding.conflict == Conflict::ReadAfterWrite ? "write-read"
                                                                     : "read-write";
-  const char *missing = "no barrier between";
-  if (!agents.isThread(finding.other)) {
-    const Thread &owner = threads[finding.other - agents.threads];
-    missing = finding.epoch > owner.groupsDone ? "the copy is not waited for"
-                                               : "no barrier after the wait for the copy";
-  }
   report(concat(kind, " race: ", verb(access), " at ", access.where, " by ", whoIs(access.agent),
                 " and ", finding.where, " by ", whoIs(finding.other), ", ", whereIs(address), " [",
-                missing, "]"));
+                missingFor(access, finding, ordered), "]"));
+}
+
+const char *Workgroup::missingFor(const Access &access, const Finding &finding,
+                                  bool ordered) const {
+  if (access.asynchronous && ordered) {
+    return "no fence between plain and asynchronous accesses";
+  }
+  if (agents.isThread(finding.other)) {
+    return "no barrier between";
+  }
+  if (agents.isCopies(finding.other)) {
+    const Thread &owner = threads[finding.other - agents.threads];
+    return finding.epoch > owner.groupsDone ? "the copy is not waited for"
+                                            : "no barrier after the wait for the copy";
+  }
+  if (agents.isWarpgroup(finding.other)) {
+    uint32_t first = (finding.other - 2 * agents.threads) * kWarpgroup;
+    for (uint32_t i = first; i < std::min(first + kWarpgroup, count); ++i) {
+      if (finding.epoch <= threads[i].multipliesDone) {
+        return "no barrier after the wait for the multiplication";
+      }
+    }
+    return "the multiplication is not waited for";
+  }
+  return "the mbarrier's phase is not waited for";
 }
 
 void Workgroup::outOfRange(Thread &thread, int64_t index, int64_t length, int64_t extent,
@@ -174,8 +238,15 @@ void Workgroup::outOfRange(Thread &thread, int64_t index, int64_t length, int64_
 }
 
 std::string Workgroup::whoIs(Agent agent) const {
-  if (!agents.isThread(agent)) {
+  if (agents.isCopies(agent)) {
     return concat("the asynchronous copy of thread ", agent - agents.threads);
+  }
+  if (agents.isWarpgroup(agent)) {
+    return concat("a multiplication of warpgroup ", agent - 2 * agents.threads);
+  }
+  if (!agents.isThread(agent)) {
+    return concat("the bulk copy to the mbarrier at byte ",
+                  mbarriers[agent - agents.bulkCopiesOf(0)].offset, " of workgroup memory");
   }
   return concat("thread ", agent, " (warp ", agent / reportLanes, ", lane ", agent % reportLanes,
                 ")");

@@ -26,6 +26,7 @@ struct Cell {
   uint32_t writeGroup = 0, readGroup = 0; ///< workgroups, in global memory
   uint32_t readers = 0;                   ///< 0: only `reader`; else 1 + number of the set
   bool manyGroupsRead = false;
+  bool unwritten = false; ///< the last write copied memory that nobody had written
   const char *writtenAt = nullptr, *readAt = nullptr;
 };
 
@@ -48,6 +49,7 @@ struct Access {
   Agent agent;
   Epoch epoch;
   const char *where;
+  bool asynchronous = false; ///< sees plain writes only after a fence
 };
 
 /// What is wrong with an access.
@@ -77,20 +79,20 @@ private:
   size_t used = 0;
 };
 
-/// Applies accesses to cells. `Knows` is what the acting thread knows:
-/// bool operator()(Agent, Epoch), and const Clock *clock().
+/// Applies accesses to cells. `Knows` is what the acting thread knows: sees(Agent, Epoch) of
+/// writes, orders(Agent, Epoch) of reads, and const Clock *clock().
 template <typename Knows>
 Finding touch(Cell &cell, const Access &access, const Knows &knows, uint32_t agents,
               ReaderSets &sets) {
   Finding finding;
-  if (cell.writeEpoch != 0 && !knows(cell.writer, cell.writeEpoch)) {
+  if (cell.writeEpoch != 0 && !knows.sees(cell.writer, cell.writeEpoch)) {
     finding = {access.write ? Conflict::WriteAfterWrite : Conflict::ReadAfterWrite, cell.writer,
                cell.writeEpoch, cell.writtenAt};
   }
   if (access.write) {
     auto check = [&](Agent agent, Epoch epoch) {
       if (finding.conflict == Conflict::None && epoch != 0 && agent != access.agent &&
-          !knows(agent, epoch)) {
+          !knows.orders(agent, epoch)) {
         finding = {Conflict::WriteAfterRead, agent, epoch, cell.readAt};
       }
     };
@@ -111,10 +113,12 @@ Finding touch(Cell &cell, const Access &access, const Knows &knows, uint32_t age
     cell.writer = static_cast<uint16_t>(access.agent);
     cell.writeEpoch = access.epoch;
     cell.writtenAt = access.where;
+    cell.unwritten = false;
     return finding;
   }
   if (cell.readers == 0) {
-    if (cell.readEpoch == 0 || cell.reader == access.agent || knows(cell.reader, cell.readEpoch)) {
+    if (cell.readEpoch == 0 || cell.reader == access.agent ||
+        knows.orders(cell.reader, cell.readEpoch)) {
       cell.reader = static_cast<uint16_t>(access.agent);
       cell.readEpoch = access.epoch;
       cell.readAt = access.where;
@@ -132,7 +136,7 @@ Finding touch(Cell &cell, const Access &access, const Knows &knows, uint32_t age
     set.cleaned = knows.clock();
     size_t kept = 0;
     for (const ReaderSet::Read &read : set.reads) {
-      if (!knows(read.agent, read.epoch)) {
+      if (!knows.orders(read.agent, read.epoch)) {
         set.reads[kept++] = read;
       }
     }
@@ -155,6 +159,9 @@ Finding touch(Cell &cell, const Access &access, const Knows &knows, uint32_t age
       set.dense[read.agent] = read.epoch;
     }
     set.reads.clear();
+  }
+  if (set.dense.size() <= access.agent) {
+    set.dense.resize(access.agent + 1, 0); // an agent that has come since
   }
   set.dense[access.agent] = access.epoch;
   return finding;

@@ -14,17 +14,19 @@ using namespace dsv2;
 using namespace dsv2::simt;
 
 void Workgroup::warpOperation(Thread &thread, Wait kind, uint32_t lanes, const char *where) {
-  reportLanes = lanes;
+  bool isGroup = lanes == kWarpgroup;
+  reportLanes = isGroup ? reportLanes : lanes;
   thread.lanes = lanes;
   thread.wait = kind;
   thread.where = where;
   uint32_t first = thread.index / lanes * lanes;
   uint32_t size = std::min(lanes, count - first);
-  if (++warpArrived[first] < size) {
+  uint32_t &arrived = isGroup ? groupArrived[first] : warpArrived[first];
+  if (++arrived < size) {
     block(thread, kind, where);
     return;
   }
-  Thread *members[64];
+  Thread *members[kWarpgroup];
   for (uint32_t i = 0; i < size; ++i) {
     members[i] = &threads[first + i];
     if (members[i]->wait != kind || members[i]->where != where) {
@@ -34,7 +36,7 @@ void Workgroup::warpOperation(Thread &thread, Wait kind, uint32_t lanes, const c
       return;
     }
   }
-  warpArrived[first] = 0;
+  arrived = 0;
   switch (kind) {
   case Wait::WarpBarrier:
     joinClocks(members, size);
@@ -48,6 +50,18 @@ void Workgroup::warpOperation(Thread &thread, Wait kind, uint32_t lanes, const c
   case Wait::MatrixLoad:
     loadMatrices(members[0], size);
     break;
+  case Wait::Elect:
+    for (uint32_t i = 0; i < size; ++i) {
+      members[i]->operands.result = i == 0;
+    }
+    break;
+  case Wait::SetRegisters:
+    setRegisters(members[0], size);
+    break;
+  case Wait::GroupMultiply:
+    beginMultiplication(members[0], size);
+    break;
+  case Wait::Mbarrier:
   case Wait::Barrier:
   case Wait::Nothing:
     break;

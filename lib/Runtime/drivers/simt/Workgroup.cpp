@@ -13,9 +13,8 @@
 using namespace dsv2;
 using namespace dsv2::simt;
 
-/// What workgroup memory and copies under way hold: NaN in every float type.
-static constexpr int kPoison = 0xff;
-static constexpr uint64_t kSharedAlignment = 1024;
+/// Matrix descriptors hold the low bits of an address: so much is an offset, too.
+static constexpr uint64_t kSharedAlignment = uint64_t(1) << 18;
 
 const char *dsv2::simt::waitName(Wait wait) {
   switch (wait) {
@@ -31,6 +30,14 @@ const char *dsv2::simt::waitName(Wait wait) {
     return "a matrix multiplication";
   case Wait::MatrixLoad:
     return "a matrix load";
+  case Wait::Elect:
+    return "the election of a lane";
+  case Wait::SetRegisters:
+    return "a change of registers";
+  case Wait::GroupMultiply:
+    return "a multiplication of a warpgroup";
+  case Wait::Mbarrier:
+    return "an mbarrier";
   }
   return "nothing";
 }
@@ -53,10 +60,12 @@ std::optional<Error> Workgroup::reserve(uint32_t threadCount, uint64_t sharedByt
       threads.emplace_back();
     }
     warpArrived.resize(threadCount);
+    groupArrived.resize(threadCount);
   }
   if (sharedCapacity < sharedBytes || !shared) {
     std::free(shared);
-    sharedCapacity = (sharedBytes + kSharedAlignment) / kSharedAlignment * kSharedAlignment;
+    sharedCapacity = (sharedBytes + kSharedAlignment - 1) / kSharedAlignment * kSharedAlignment;
+    sharedCapacity = std::max(sharedCapacity, kSharedAlignment);
     shared = static_cast<uint8_t *>(std::aligned_alloc(kSharedAlignment, sharedCapacity));
     if (!shared) {
       sharedCapacity = 0;
@@ -81,10 +90,16 @@ bool Workgroup::run(const Grid &newGrid, int64_t groupNumber, uint32_t launchGen
   readerSets.clear();
   std::memset(shared, kPoison, grid->kernel->sharedBytes);
   std::fill(warpArrived.begin(), warpArrived.end(), 0);
+  std::fill(groupArrived.begin(), groupArrived.end(), 0);
   for (std::vector<Thread *> &waiting : atBarrier) {
     waiting.clear();
   }
-  auto nothing = std::make_shared<const Clock>(agents.count(), 0);
+  mbarriers.clear();
+  agents.mbarriers = 0;
+  warpgroups.clear();
+  warpgroups.resize((count + kWarpgroup - 1) / kWarpgroup);
+  fencedFrom = fencedTo = nullptr;
+  auto nothing = std::make_shared<const Clock>();
   ready.clear();
   for (uint32_t i = 0; i < count; ++i) {
     Thread &thread = threads[i];
@@ -107,6 +122,9 @@ bool Workgroup::run(const Grid &newGrid, int64_t groupNumber, uint32_t launchGen
       return false;
     }
     switchAway(scheduler);
+  }
+  if (check && !failed) {
+    reportCopiesLeft();
   }
   return !failed;
 }
@@ -143,6 +161,12 @@ void Workgroup::threadReturned(Thread &thread) {
   if (left && reports.isNew("left", left->where)) {
     report(concat("thread ", thread.index, " returned before its asynchronous copy at ",
                   left->where, " was waited for"));
+  }
+  for (const Thread::Sums &each : thread.sums) {
+    if (each.group > thread.multipliesDone && reports.isNew("left", each.where)) {
+      report(concat("thread ", thread.index, " returned before its multiplication at ", each.where,
+                    " was waited for"));
+    }
   }
 }
 
@@ -185,7 +209,8 @@ void Workgroup::reportDeadlock() {
       continue;
     }
     auto same = std::find_if(places.begin(), places.end(), [&](const Place &place) {
-      return place.first->wait == thread.wait && place.first->where == thread.where;
+      return place.first->wait == thread.wait && place.first->where == thread.where &&
+             (thread.wait != Wait::Mbarrier || place.first->mbarrier == thread.mbarrier);
     });
     if (same == places.end()) {
       places.push_back({&thread, 1});
@@ -201,8 +226,14 @@ void Workgroup::reportDeadlock() {
     if (thread.wait == Wait::Barrier) {
       uint32_t needed = thread.barrierThreads == 0 ? count : thread.barrierThreads;
       text += concat("; barrier ", thread.barrier, " needs ", needed);
+    } else if (thread.wait == Wait::Mbarrier) {
+      const Mbarrier &mbarrier = *thread.mbarrier;
+      text += concat("; mbarrier at byte ", mbarrier.offset, " of workgroup memory, phase ",
+                     mbarrier.phase, ": ", mbarrier.pending, " of ", mbarrier.count,
+                     " arrivals and ", mbarrier.bytes, " bytes are missing");
     } else {
-      text += concat(", lane ", thread.index % thread.lanes, "; not all of its warp are there");
+      text += concat(", lane ", thread.index % thread.lanes, "; not all of its ",
+                     thread.lanes == kWarpgroup ? "warpgroup" : "warp", " are there");
     }
     text += "); ";
   }

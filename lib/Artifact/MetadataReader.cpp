@@ -231,6 +231,8 @@ Variant Decoder::variant(const fb::Variant &in) {
     result.scratchBytes = kernel.scratch_bytes();
     result.threads = kernel.threads();
     result.sharedBytes = kernel.shared_bytes();
+    result.binaryOffset = kernel.binary_offset();
+    result.binarySize = kernel.binary_size();
     if (kernel.tensor_maps()) {
       result.tensorMaps = all<TensorMap>(kernel.tensor_maps(), [](const fb::TensorMap &map) {
         return TensorMap{map.slot(), map.columns(), map.row_bytes(), map.rows_slot(),

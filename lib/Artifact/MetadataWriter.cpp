@@ -123,7 +123,8 @@ fbs::Offset<fb::Kernel> Encoder::kernel(const Kernel &kernel) {
     });
   }
   return fb::CreateKernel(builder, name, maker, kernel.offset, kernel.size, kernel.scratchBytes,
-                          kernel.threads, kernel.sharedBytes, maps);
+                          kernel.threads, kernel.sharedBytes, maps, kernel.binaryOffset,
+                          kernel.binarySize);
 }
 
 fbs::Offset<fb::Dispatch> Encoder::dispatch(const Dispatch &dispatch) {

@@ -143,6 +143,8 @@ struct Kernel {
   uint32_t threads = 1;          ///< of a workgroup; 1 where the device has none
   uint32_t sharedBytes = 0;      ///< memory of a workgroup
   std::vector<TensorMap> tensorMaps = {};
+  /// Images of text: the same module compiled for exactly the variant's tier; size 0: none.
+  uint64_t binaryOffset = 0, binarySize = 0;
 };
 
 enum class ArgKind : uint8_t { Buffer = 1, Weight = 2, Cache = 3, Symbol = 4, Constant = 5 };

@@ -37,6 +37,7 @@ private:
   bool names(const Variant &variant);
   bool image(const Variant &variant);
   bool kernel(const Variant &variant, const Kernel &kernel);
+  bool binary(const Image &image, const Kernel &kernel);
   bool tensorMaps(const Kernel &kernel);
   bool weights(const Variant &variant);
   bool buffer(const Variant &variant, const Buffer &buffer);
@@ -170,6 +171,9 @@ bool ProgramVerifier::kernel(const Variant &variant, const Kernel &kernel) {
     return invalid("offset ", kernel.offset, " and size ", kernel.size, " do not lie in the ", room,
                    flat ? " bytes of text" : " bytes of the image");
   }
+  if (!binary(variant.image, kernel)) {
+    return false;
+  }
   if (kernel.threads < 1 || kernel.threads > limits::kThreads) {
     return invalid("a workgroup of ", kernel.threads, " threads, expected 1 to ", limits::kThreads);
   }
@@ -178,6 +182,24 @@ bool ProgramVerifier::kernel(const Variant &variant, const Kernel &kernel) {
   }
   return atMost("bytes of scratch", kernel.scratchBytes, limits::kScratchBytes) &&
          tensorMaps(kernel);
+}
+
+bool ProgramVerifier::binary(const Image &image, const Kernel &kernel) {
+  if (kernel.binarySize == 0 && kernel.binaryOffset == 0) {
+    return true;
+  }
+  if (image.format != ImageFormat::Ptx) {
+    return invalid("has a binary beside a module of format ", imageFormatName(image.format),
+                   ", expected text");
+  }
+  std::optional<uint64_t> end = checkedAdd(kernel.binaryOffset, kernel.binarySize);
+  if (kernel.binaryOffset % limits::kKernelAlignment != 0 || kernel.binarySize == 0 || !end ||
+      *end > image.bytes.size()) {
+    return invalid("binary at ", kernel.binaryOffset, " of ", kernel.binarySize,
+                   " bytes, expected a multiple of ", limits::kKernelAlignment,
+                   " and bytes within the ", image.bytes.size(), " of the image");
+  }
+  return true;
 }
 
 /// What its slots are is a matter of each dispatch (VerifyEntry.cpp).

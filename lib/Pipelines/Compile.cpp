@@ -79,7 +79,7 @@ struct CompilePass : public mlir::dsv2::impl::CompilePassBase<CompilePass> {
     case Stage::Buffers:
       return buildBufferStage(pm);
     case Stage::Codegen:
-      return buildCodegenStage(pm, report);
+      return buildCodegenStage(pm, report, binaries);
     }
   }
 
@@ -125,6 +125,9 @@ struct CompilePass : public mlir::dsv2::impl::CompilePassBase<CompilePass> {
     }
     if (!among(simt, {"on", "off"})) {
       return refuse("simt", simt, "on or off");
+    }
+    if (!among(binaries, {"auto", "off"})) {
+      return refuse("binaries", binaries, "auto or off");
     }
     if (!among(allowFallback, {"on", "off"})) {
       return refuse("allow-fallback", allowFallback, "on or off");

@@ -138,6 +138,11 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
     }
     ::dsv2::CompileOptions compileOptions;
     compileOptions.resources = !report.empty();
+    if (binaries != "auto" && binaries != "off") {
+      getOperation().emitError() << "option binaries is '" << binaries << "', expected auto or off";
+      return signalPassFailure();
+    }
+    compileOptions.binaries = binaries == "auto";
     if (failed(failableParallelForEach(&getContext(), jobs, [&](Job &job) {
           return isGeneric(job.kernel) ? compileGeneric(job, compileOptions)
                                        : compileBuilt(job, builders, compileOptions);
@@ -225,6 +230,10 @@ struct GenerateCodePass : public mlir::dsv2::impl::GenerateCodePassBase<Generate
       ++numKernels;
       job.kernel.setOffset(symbol.offset);
       job.kernel.setSize(symbol.size);
+      if (symbol.binarySize != 0) {
+        job.kernel.setBinaryOffset(symbol.binaryOffset);
+        job.kernel.setBinarySize(symbol.binarySize);
+      }
       if (!isGeneric(job.kernel)) {
         job.kernel.setScratch(job.scratchBytes);
       }

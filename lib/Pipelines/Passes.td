@@ -42,6 +42,8 @@ def CompilePass : Pass<"dsv2-compile", "::mlir::ModuleOp"> {
     Option<"stopAfter", "stop-after", "std::string", /*default=*/"\"codegen\"",
            "last stage to run: model, dispatches, buffers or codegen">,
     Option<"report", "report", "std::string", /*default=*/"\"\"", "file that says which op got which kernel, written by the stage codegen">,
+    Option<"binaries", "binaries", "std::string", /*default=*/"\"auto\"",
+           "auto: beside text for drivers also code for exactly the target, where its assembler is installed; or off">,
     Option<"allowFallback", "allow-fallback", "std::string", /*default=*/"\"off\"", "on or off; no op has a fallback yet">,
     Option<"emulate", "emulate", "std::string", /*default=*/"\"off\"",
            "on: also compile every target with its special instructions as plain arithmetic">,
@@ -98,6 +100,8 @@ def GenerateCodePass : Pass<"dsv2-generate-code", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"report", "report", "std::string", /*default=*/"\"\"", "file that lists the kernels and their code">,
+    Option<"binaries", "binaries", "std::string", /*default=*/"\"auto\"",
+           "auto: beside text for drivers also code for exactly the target, where its assembler is installed; or off">,
   ];
   let statistics = [
     Statistic<"numKernels", "kernels", "kernels compiled">,

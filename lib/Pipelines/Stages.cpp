@@ -77,8 +77,10 @@ void mlir::dsv2::buildBufferStage(OpPassManager &pm) {
   pm.addPass(dsv2_exec::createAssignLiveIntervalsPass());
 }
 
-void mlir::dsv2::buildCodegenStage(OpPassManager &pm, const std::string &report) {
+void mlir::dsv2::buildCodegenStage(OpPassManager &pm, const std::string &report,
+                                   const std::string &binaries) {
   GenerateCodePassOptions options;
   options.report = report;
+  options.binaries = binaries;
   pm.addPass(createGenerateCodePass(options));
 }

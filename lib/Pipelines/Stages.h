@@ -42,7 +42,8 @@ struct DispatchStageOptions {
 void buildModelStage(OpPassManager &pm, const ModelStageOptions &options);
 void buildDispatchStage(OpPassManager &pm, const DispatchStageOptions &options);
 void buildBufferStage(OpPassManager &pm);
-void buildCodegenStage(OpPassManager &pm, const std::string &report);
+/// `report`: a file or empty; `binaries`: "auto" or "off".
+void buildCodegenStage(OpPassManager &pm, const std::string &report, const std::string &binaries);
 
 } // namespace mlir::dsv2
 

@@ -48,6 +48,7 @@ struct TargetCapabilities {
 
 struct CompileOptions {
   bool assembly = false;  ///< also keep the assembly text, for tests and reports
+  bool binaries = false;  ///< beside text, also code for exactly this target where a tool makes it
   bool resources = false; ///< also ask what the kernel takes, where that needs a tool of its own
 };
 
@@ -62,7 +63,8 @@ struct KernelResources {
 struct CompiledKernel {
   std::string name;
   std::vector<char> object;
-  std::string assembly; ///< empty unless asked for
+  std::vector<char> binary = {}; ///< the same for exactly this target, where `object` is text
+  std::string assembly;          ///< empty unless asked for
   /// Threads of a workgroup, and bytes of its memory that the launch must give.
   int64_t threads = 1, sharedBytes = 0;
   KernelResources resources = {};
@@ -72,6 +74,7 @@ struct CompiledKernel {
 struct KernelSymbol {
   std::string name;
   uint64_t offset = 0, size = 0;
+  uint64_t binaryOffset = 0, binarySize = 0; ///< of its binary; size 0: none
 };
 
 /// How an image is loaded.
@@ -90,8 +93,8 @@ struct KernelImage {
   CodeFormat format = CodeFormat::Flat;
 };
 
-/// An image of modules: each object as it is, at multiples of 64 bytes, in the given order; whole
-/// pages.
+/// An image of modules: each object as it is, at multiples of 64 bytes, in the given order, then
+/// the binaries alike; whole pages.
 KernelImage joinModules(llvm::ArrayRef<CompiledKernel> kernels, CodeFormat format);
 
 class TargetBackend {

@@ -19,6 +19,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -53,10 +54,20 @@ llvm::StringRef codeFormatName(CodeFormat format) {
 KernelImage joinModules(llvm::ArrayRef<CompiledKernel> kernels, CodeFormat format) {
   KernelImage image;
   image.format = format;
-  for (const CompiledKernel &kernel : kernels) {
-    image.symbols.push_back({kernel.name, image.bytes.size(), kernel.object.size()});
-    image.bytes.insert(image.bytes.end(), kernel.object.begin(), kernel.object.end());
+  auto append = [&](llvm::ArrayRef<char> module) {
+    uint64_t at = image.bytes.size();
+    image.bytes.insert(image.bytes.end(), module.begin(), module.end());
     image.bytes.resize(llvm::alignTo(image.bytes.size(), 64));
+    return at;
+  };
+  for (const CompiledKernel &kernel : kernels) {
+    image.symbols.push_back({kernel.name, append(kernel.object), kernel.object.size()});
+  }
+  for (auto [symbol, kernel] : llvm::zip_equal(image.symbols, kernels)) {
+    if (!kernel.binary.empty()) {
+      symbol.binaryOffset = append(kernel.binary);
+      symbol.binarySize = kernel.binary.size();
+    }
   }
   image.bytes.resize(llvm::alignTo(image.bytes.size(), 4096));
   return image;

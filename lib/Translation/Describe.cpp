@@ -130,6 +130,9 @@ void describeVariant(llvm::raw_ostream &out, const Variant &variant) {
   for (const Kernel &kernel : variant.kernels) {
     out << llvm::formatv("  kernel   {0,-40} {1,-20} {2,8} bytes", kernel.name, kernel.builder,
                          kernel.size);
+    if (kernel.binarySize != 0) {
+      out << ", binary " << kernel.binarySize;
+    }
     if (!kernel.tensorMaps.empty()) {
       out << ", tensor maps " << kernel.tensorMaps.size();
     }
@@ -195,6 +198,7 @@ void describeVariant(llvm::json::OStream &json, const Variant &variant) {
         json.attribute("builder", kernel.builder);
         json.attribute("size", int64_t(kernel.size));
         json.attribute("scratch", int64_t(kernel.scratchBytes));
+        json.attribute("binary", int64_t(kernel.binarySize));
         json.attribute("tensor_maps", int64_t(kernel.tensorMaps.size()));
       });
     }

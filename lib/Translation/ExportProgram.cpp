@@ -120,10 +120,11 @@ private:
         return kernel.emitOpError("has no code: the module has not reached the stage 'codegen'");
       }
       kernels[kernel.getSymName()] = out.kernels.size();
-      out.kernels.push_back({kernel.getSymName().str(), kernel.getKernelBuilder().str(),
-                             *kernel.getOffset(), *kernel.getSize(), kernel.getScratch(),
-                             uint32_t(kernel.getThreads().value_or(1)),
-                             uint32_t(kernel.getShared().value_or(0)), exportMaps(kernel)});
+      out.kernels.push_back(
+          {kernel.getSymName().str(), kernel.getKernelBuilder().str(), *kernel.getOffset(),
+           *kernel.getSize(), kernel.getScratch(), uint32_t(kernel.getThreads().value_or(1)),
+           uint32_t(kernel.getShared().value_or(0)), exportMaps(kernel),
+           kernel.getBinaryOffset().value_or(0), kernel.getBinarySize().value_or(0)});
     } else if (auto image = dyn_cast<ImageOp>(op)) {
       for (auto format : {::dsv2::ImageFormat::Flat, ::dsv2::ImageFormat::Ptx,
                           ::dsv2::ImageFormat::Cubin, ::dsv2::ImageFormat::Hsaco}) {

@@ -177,6 +177,10 @@ void ProgramImporter::importKernel(const ::dsv2::Kernel &kernel) {
     op.setThreads(kernel.threads);
     op.setShared(kernel.sharedBytes);
   }
+  if (kernel.binarySize != 0) {
+    op.setBinaryOffset(kernel.binaryOffset);
+    op.setBinarySize(kernel.binarySize);
+  }
   SmallVector<Attribute> maps;
   for (const ::dsv2::TensorMap &map : kernel.tensorMaps) {
     maps.push_back(TensorMapAttr::get(&context, map.slot, map.columns, map.rowBytes, map.boxRows,

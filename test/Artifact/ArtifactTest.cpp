@@ -104,6 +104,10 @@ TEST(Artifact, KeepsModulesAndWorkgroups) {
   variant.image.textBytes = 0;
   variant.kernels[1].offset = 4096; // past what would be text
   variant.kernels[1].threads = 256;
+  program.variants[0].image.format = ImageFormat::Ptx;
+  program.variants[0].image.textBytes = 0;
+  program.variants[0].kernels[1].binaryOffset = 4096;
+  program.variants[0].kernels[1].binarySize = 99;
   variant.kernels[1].sharedBytes = 65536;
   Expected<std::vector<uint8_t>> bytes = serializeArtifact(program);
   ASSERT_TRUE(bool(bytes)) << bytes.error().message();
@@ -113,7 +117,10 @@ TEST(Artifact, KeepsModulesAndWorkgroups) {
   EXPECT_EQ(read.image.format, ImageFormat::Hsaco);
   EXPECT_EQ(read.kernels[1].threads, 256u);
   EXPECT_EQ(read.kernels[1].sharedBytes, 65536u);
-  EXPECT_EQ(artifact->program.variants[0].image.format, ImageFormat::Flat);
+  EXPECT_EQ(artifact->program.variants[0].image.format, ImageFormat::Ptx);
+  EXPECT_EQ(artifact->program.variants[0].kernels[1].binaryOffset, 4096u);
+  EXPECT_EQ(artifact->program.variants[0].kernels[1].binarySize, 99u);
+  EXPECT_EQ(read.kernels[1].binarySize, 0u);
   EXPECT_EQ(artifact->program.variants[0].kernels[1].threads, 1u);
 }
 

@@ -89,6 +89,32 @@ TEST(Verify, ImagesOfModules) {
   REFUSES("bytes of workgroup memory", v.kernels[0].sharedBytes = (1u << 20) + 1);
 }
 
+TEST(Verify, Binaries) {
+  REFUSES("a binary beside a module of format flat", v.kernels[0].binarySize = 64);
+  auto text = [](Program &p) -> Kernel & {
+    p.variants[0].image.format = ImageFormat::Ptx;
+    p.variants[0].image.textBytes = 0;
+    p.variants[0].kernels[0].binaryOffset = 4096;
+    p.variants[0].kernels[0].binarySize = 4096;
+    return p.variants[0].kernels[0];
+  };
+  EXPECT_EQ(errorAfter([&](Program &p) { text(p); }), "");
+  for (auto [offset, size] : {std::pair<uint64_t, uint64_t>{4064, 64},
+                              {4096, 4097},
+                              {8192, 64},
+                              {64, 0},
+                              {~0ull - 63, 64},
+                              {64, ~0ull}}) {
+    EXPECT_NE(errorAfter([&, at = offset, bytes = size](Program &p) {
+                Kernel &kernel = text(p);
+                kernel.binaryOffset = at;
+                kernel.binarySize = bytes;
+              }).find("within the 8192 of the image"),
+              std::string::npos)
+        << offset << " " << size;
+  }
+}
+
 TEST(Verify, TensorMaps) {
   REFUSES("17 tensor maps", v.kernels[0].tensorMaps.resize(17, v.kernels[0].tensorMaps[0]));
   REFUSES("slot is 64, expected 0 to 63", v.kernels[0].tensorMaps[0].slot = 64);

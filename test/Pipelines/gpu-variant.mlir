@@ -7,6 +7,14 @@
 // The artifact holds what the module says.
 // RUN: dsv2-translate --to-artifact %t.codegen -o %t.dsv2
 // RUN: dsv2-translate --from-artifact %t.dsv2 | FileCheck %s --check-prefix=CODEGEN
+// Text for drivers is always there, a binary where the assembler is installed and wanted.
+// RUN: dsv2-opt %t.import --dsv2-compile="targets=sm_80 compute=bf16 binaries=off" | FileCheck %s --check-prefix=TEXT
+// RUN: not dsv2-opt %t.import --dsv2-compile="targets=sm_80 binaries=on" 2>&1 | FileCheck %s --check-prefix=OPTION
+
+// TEXT-NOT: binary at
+// TEXT: dsv2_exec.image format "ptx"
+// TEXT-NOT: binary at
+// OPTION: option 'binaries' is 'on', expected auto or off
 
 // DISPATCHES: dsv2_exec.variant @sm_80 attributes
 // DISPATCHES-SAME: driver = "cuda"

@@ -283,6 +283,34 @@ TEST(CudaDriver, RefusesMatricesThatItCannotDescribe) {
       << message(32);
 }
 
+/// Whether kernel "add" loads from a module with the given text and binary.
+std::string messageOfLoad(const std::string &text, const std::string &binary) {
+  Expected<std::unique_ptr<Driver>> driver = createCuda(DSV2_FAKE_CUDA);
+  EXPECT_TRUE(driver);
+  Image image;
+  image.format = ImageFormat::Ptx;
+  image.bytes.assign(4096, 0);
+  std::copy(text.begin(), text.end(), image.bytes.begin());
+  std::copy(binary.begin(), binary.end(), image.bytes.begin() + 64);
+  Kernel kernel{"add", "generic", 0, text.size(), 0, 128, 0};
+  kernel.binaryOffset = 64;
+  kernel.binarySize = binary.size();
+  Expected<std::unique_ptr<DeviceCode>> code = (*driver)->load(image, {kernel});
+  return code ? std::string() : code.error().message();
+}
+
+TEST(CudaDriver, TakesTheBinaryOfItsOwnArchitectureElseTheText) {
+  // The text holds another kernel, so only the binary can have given this one.
+  EXPECT_EQ(messageOfLoad("kernels: scratch", "binary for 9.0 kernels: add"), "");
+  EXPECT_EQ(messageOfLoad("kernels: add", "binary for 8.0 kernels: scratch"), "");
+  EXPECT_EQ(messageOfLoad("kernels: add", "damaged"), "");
+  // When neither loads it is the text's error that counts.
+  EXPECT_NE(messageOfLoad("damaged", "binary for 8.0 kernels: add").find("this is no text"),
+            std::string::npos);
+  EXPECT_NE(messageOfLoad("kernels: scratch", "binary for 8.0 kernels: add").find("kernel 'add'"),
+            std::string::npos);
+}
+
 TEST(HipDriver, RefusesTensorMapsByName) {
   Expected<std::unique_ptr<Driver>> driver = createHip(DSV2_FAKE_HIP);
   ASSERT_TRUE(driver);

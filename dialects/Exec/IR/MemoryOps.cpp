@@ -74,6 +74,14 @@ LogicalResult VariantOp::verifyRegions() {
       return kernel.emitOpError() << "ends at " << end << ", the image has " << room << " bytes"
                                   << (flat ? " of text" : "") << " [exec_variant.3]";
     }
+    if (kernel.getBinaryOffset() &&
+        (!image || image.getFormat() != "ptx" ||
+         *kernel.getBinaryOffset() + *kernel.getBinarySize() > uint64_t(room))) {
+      return kernel.emitOpError() << "has a binary that ends at "
+                                  << *kernel.getBinaryOffset() + *kernel.getBinarySize()
+                                  << ", expected one within an image of text of " << room
+                                  << " bytes [exec_variant.4]";
+    }
   }
   return success();
 }
@@ -133,6 +141,11 @@ void KernelOp::build(OpBuilder &builder, OperationState &state, StringRef name) 
 LogicalResult KernelOp::verify() {
   if (getOffset().has_value() != getSize().has_value()) {
     return emitOpError("has one of offset and size, expected both or none [exec_kernel.1]");
+  }
+  if (getBinaryOffset().has_value() != getBinarySize().has_value() ||
+      (getBinaryOffset() && !getOffset())) {
+    return emitOpError("has one of a binary's offset and size, or a binary without a module, "
+                       "expected all or none [exec_kernel.4]");
   }
   if (!getOffset() && !getSpec() && getBody()->empty()) {
     return emitOpError("has neither a spec nor a body nor code [exec_kernel.2]");

@@ -72,7 +72,8 @@ def Exec_KernelOp : Exec_Op<"kernel", [Symbol, SymbolTable, IsolatedFromAbove, S
   let description = [{
     Before codegen: a builder of lib/Codegen with its spec, or the builder "generic" with a function in
     the body. `scratch` are the bytes that each worker needs. After codegen: where its code, or the module
-    that holds it, lies in the variant's image, and on devices with workgroups how many `threads` one has
+    that holds it, lies in the variant's image, beside a module of text perhaps its `binary` for exactly the
+    variant's tier, and on devices with workgroups how many `threads` one has
     and how many bytes it shares, and the tensor maps that it gets after the slots; spec and body may stay
     for the reader.
 
@@ -81,6 +82,7 @@ def Exec_KernelOp : Exec_Op<"kernel", [Symbol, SymbolTable, IsolatedFromAbove, S
     dsv2_exec.kernel @add_0 builder "generic" scratch 0 { func.func @add_0(...) { ... } }
     dsv2_exec.kernel @matmul_0 builder "matmul" scratch 4096 at 128 size 977
     dsv2_exec.kernel @matmul_1 builder "matmul" scratch 0 threads 128 shared 65536 at 0 size 9728
+    dsv2_exec.kernel @matmul_3 builder "matmul" scratch 0 threads 128 shared 0 at 0 size 9728 binary at 16384 size 21000
     dsv2_exec.kernel @matmul_2 builder "matmul" scratch 0 threads 384 shared 65536
         maps [slot 0 columns 2048 row_bytes 4096 box_rows 128 rows_slot 3] at 0 size 9728
     ```
@@ -91,11 +93,14 @@ def Exec_KernelOp : Exec_Op<"kernel", [Symbol, SymbolTable, IsolatedFromAbove, S
                        OptionalAttr<ConfinedAttr<I64Attr, [IntNonNegative]>>:$shared,
                        OptionalAttr<TypedArrayAttrBase<Exec_TensorMapAttr, "tensor maps">>:$tensor_maps,
                        OptionalAttr<ConfinedAttr<I64Attr, [IntNonNegative]>>:$offset,
-                       OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$size);
+                       OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$size,
+                       OptionalAttr<ConfinedAttr<I64Attr, [IntNonNegative]>>:$binary_offset,
+                       OptionalAttr<ConfinedAttr<I64Attr, [IntPositive]>>:$binary_size);
   let regions = (region SizedRegion<1>:$bodyRegion);
   let assemblyFormat = [{
     $sym_name `builder` $kernel_builder (`spec` $spec^)? `scratch` $scratch
     (`threads` $threads^ `shared` $shared)? (`maps` custom<TensorMaps>($tensor_maps)^)? (`at` $offset^ `size` $size)?
+    (`binary` `at` $binary_offset^ `size` $binary_size)?
     attr-dict-with-keyword `` custom<KernelBody>($bodyRegion)
   }];
   let builders = [

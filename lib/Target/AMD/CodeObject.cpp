@@ -1,11 +1,11 @@
 //===- CodeObject.cpp - an LLVM module to a relocatable object ------------===//
 //
 // For an explicit processor, without library calls. The code generator aborts on what it cannot
-// select, so it runs under a crash recovery context; no handler of fatal errors is installed,
-// since that is one for the whole process and other targets compile beside this one.
+// select, so it runs under protection.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Target/AMD/Compile.h"
+#include "lib/Target/Common/Protected.h"
 
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
@@ -15,7 +15,6 @@
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Object/ELFObjectFile.h"
 #include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/CrashRecoveryContext.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/Utils/Cloning.h"
@@ -51,7 +50,6 @@ std::unique_ptr<TargetMachine> createMachine(const AmdArch &arch, std::string &e
     LLVMInitializeAMDGPUTarget();
     LLVMInitializeAMDGPUTargetMC();
     LLVMInitializeAMDGPUAsmPrinter();
-    CrashRecoveryContext::Enable();
   });
   Triple triple("amdgcn-amd-amdhsa");
   const Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
@@ -155,16 +153,15 @@ Expected<std::vector<char>> emitDeviceObject(Module &module, const AmdArch &arch
   module.getContext().setDiagnosticHandler(std::make_unique<CollectErrors>(diagnostic));
   SmallVector<char, 0> object, text;
   bool emitted = false;
-  CrashRecoveryContext recovery;
-  bool survived = recovery.RunSafely([&] {
+  std::optional<std::string> fatal = runProtected([&] {
     optimize(module, *machine);
     if (assembly) {
       emit(*CloneModule(module), *machine, CodeGenFileType::AssemblyFile, text);
     }
     emitted = emit(module, *machine, CodeGenFileType::ObjectFile, object);
   });
-  if (!survived) {
-    return fail("the code generator has no code for it");
+  if (fatal) {
+    return fail("the code generator has no code for it: " + *fatal);
   }
   if (!emitted || !diagnostic.empty()) {
     return fail(diagnostic.empty() ? std::string("no object can be written") : diagnostic);

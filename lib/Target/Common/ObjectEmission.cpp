@@ -1,11 +1,11 @@
 //===- ObjectEmission.cpp - an LLVM module to an object in memory ---------===//
 //
 // Position-independent code for an explicit processor, without unwind tables, jump tables or
-// library calls. The code generator aborts on what it cannot select, so it runs under a crash
-// recovery context.
+// library calls. The code generator aborts on what it cannot select, so it runs under protection.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Target/Common/HostCode.h"
+#include "lib/Target/Common/Protected.h"
 
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
@@ -14,8 +14,6 @@
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
-#include "llvm/Support/CrashRecoveryContext.h"
-#include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/Utils/Cloning.h"
@@ -51,7 +49,6 @@ std::unique_ptr<TargetMachine> createMachine(const X86Tier &tier, std::string &e
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
-    CrashRecoveryContext::Enable();
   });
   Triple triple("x86_64-unknown-linux-gnu");
   const Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
@@ -122,20 +119,6 @@ bool emit(Module &module, TargetMachine &machine, CodeGenFileType kind,
   return true;
 }
 
-/// A fatal error of the code generator leaves its text here and ends the protected call.
-void recordFatal(void *data, const char *reason, bool) {
-  *static_cast<std::string *>(data) = reason;
-  if (CrashRecoveryContext *current = CrashRecoveryContext::GetCurrent()) {
-    current->HandleExit(1);
-  }
-}
-
-/// The fatal error handler is one per process, so protected compilations take turns.
-std::mutex &fatalHandlerMutex() {
-  static std::mutex mutex;
-  return mutex;
-}
-
 } // namespace
 
 Expected<std::vector<char>> emitObject(Module &module, const X86Tier &tier, std::string *assembly) {
@@ -155,14 +138,11 @@ Expected<std::vector<char>> emitObject(Module &module, const X86Tier &tier, std:
   if (verifyModule(module, &brokenStream)) {
     return fail("invalid LLVM IR: " + broken);
   }
-  std::string diagnostic, fatal;
+  std::string diagnostic;
   module.getContext().setDiagnosticHandler(std::make_unique<CollectErrors>(diagnostic));
   SmallVector<char, 0> object, text;
   bool emitted = false;
-  std::lock_guard<std::mutex> lock(fatalHandlerMutex());
-  ScopedFatalErrorHandler handler(recordFatal, &fatal);
-  CrashRecoveryContext recovery;
-  bool survived = recovery.RunSafely([&] {
+  std::optional<std::string> fatal = runProtected([&] {
     optimize(module, *machine);
     lowerBf16(module, tier);
     if (assembly) {
@@ -170,8 +150,8 @@ Expected<std::vector<char>> emitObject(Module &module, const X86Tier &tier, std:
     }
     emitted = emit(module, *machine, CodeGenFileType::ObjectFile, object);
   });
-  if (!survived) {
-    return fail(fatal.empty() ? std::string("the code generator crashed") : fatal);
+  if (fatal) {
+    return fail(*fatal);
   }
   if (!emitted || !diagnostic.empty()) {
     return fail(diagnostic.empty() ? std::string("no object can be written") : diagnostic);

@@ -48,11 +48,16 @@ mlir::FailureOr<std::string> emitPtx(DeviceForm &form, const NvidiaArch &arch);
 /// Path of ptxas: in PATH, $CUDA_HOME/bin or /usr/local/cuda/bin; empty where there is none.
 std::string findPtxas();
 
+struct AssembledKernel {
+  KernelResources resources;
+  std::vector<char> cubin;
+};
+
 /// Assembles a text by ptxas and reads what it says of `kernel`. The text's errors are returned as
-/// ptxas words them.
-llvm::Expected<KernelResources> assembleResources(llvm::StringRef ptx, llvm::StringRef kernel,
-                                                  const NvidiaArch &arch, int64_t threads,
-                                                  int64_t sharedBytes);
+/// ptxas words them. Same text, same cubin.
+llvm::Expected<AssembledKernel> assembleKernel(llvm::StringRef ptx, llvm::StringRef kernel,
+                                               const NvidiaArch &arch, int64_t threads,
+                                               int64_t sharedBytes);
 
 /// Assembles a text to a cubin.
 llvm::Expected<std::vector<char>> assembleCubin(llvm::StringRef ptx, const NvidiaArch &arch);

@@ -1,7 +1,8 @@
 //===- NvidiaBackend.cpp - NVIDIA architectures as targets ----------------===//
 //
 // One backend class; the architectures are rows of a table. Each kernel becomes a PTX module in
-// this process: drivers compile it for the machine, newer ones included.
+// this process: drivers compile it for the machine, newer ones included. Where ptxas is installed a
+// cubin for exactly the architecture may stand beside it.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Target/NVIDIA/Compile.h"
@@ -85,14 +86,17 @@ public:
     if (failed(text)) {
       return failure();
     }
-    if (options.resources && !findPtxas().empty()) {
-      llvm::Expected<KernelResources> resources =
-          assembleResources(*text, out.name, arch, out.threads, out.sharedBytes);
-      if (!resources) {
+    if ((options.resources || options.binaries) && !findPtxas().empty()) {
+      llvm::Expected<AssembledKernel> assembled =
+          assembleKernel(*text, out.name, arch, out.threads, out.sharedBytes);
+      if (!assembled) {
         return kernel.emitError() << "kernel '" << out.name
-                                  << "': " << llvm::toString(resources.takeError());
+                                  << "': " << llvm::toString(assembled.takeError());
       }
-      out.resources = *resources;
+      out.resources = assembled->resources;
+      if (options.binaries) {
+        out.binary = std::move(assembled->cubin);
+      }
     }
     out.object.assign(text->begin(), text->end());
     out.object.push_back(0); // loaders take the text as a C string

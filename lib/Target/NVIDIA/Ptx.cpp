@@ -4,6 +4,7 @@
 // declare functions that are defined elsewhere; a kernel may not, so each is refused by name.
 //
 //===----------------------------------------------------------------------===//
+#include "lib/Target/Common/Protected.h"
 #include "lib/Target/NVIDIA/Compile.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -31,8 +32,16 @@ FailureOr<std::string> emitPtx(DeviceForm &form, const NvidiaArch &arch) {
   auto target = NVVM::NVVMTargetAttr::get(form.device.getContext(), /*optLevel=*/2,
                                           "nvptx64-nvidia-cuda", arch.name, arch.features);
   gpu::TargetOptions options({}, {}, {}, {}, gpu::CompilationTarget::Assembly);
-  std::optional<SmallVector<char, 0>> object =
-      cast<gpu::TargetAttrInterface>(Attribute(target)).serializeToObject(form.device, options);
+  std::optional<SmallVector<char, 0>> object;
+  std::optional<std::string> fatal = runProtected([&] {
+    object =
+        cast<gpu::TargetAttrInterface>(Attribute(target)).serializeToObject(form.device, options);
+  });
+  if (fatal) {
+    return emitError(loc) << "kernel '" << kernel.getName()
+                          << "': the code generator has no code for it on target '" << arch.name
+                          << "': " << StringRef(*fatal).split('\n').first;
+  }
   if (!object) {
     return emitError(loc) << "kernel '" << kernel.getName() << "' gives no code for target '"
                           << arch.name << "'";

@@ -102,8 +102,8 @@ std::string findPtxas() {
   return "";
 }
 
-Expected<KernelResources> assembleResources(StringRef ptx, StringRef kernel, const NvidiaArch &arch,
-                                            int64_t threads, int64_t sharedBytes) {
+Expected<AssembledKernel> assembleKernel(StringRef ptx, StringRef kernel, const NvidiaArch &arch,
+                                         int64_t threads, int64_t sharedBytes) {
   Expected<Assembled> assembled = assemble(ptx, arch);
   if (!assembled) {
     return assembled.takeError();
@@ -114,7 +114,9 @@ Expected<KernelResources> assembleResources(StringRef ptx, StringRef kernel, con
     return createStringError("ptxas says nothing of kernel '" + kernel + "'");
   }
   text = text.substr(at);
-  KernelResources out;
+  AssembledKernel assembledKernel;
+  assembledKernel.cubin = std::move(assembled->cubin);
+  KernelResources &out = assembledKernel.resources;
   out.registers = numberBefore(text, " registers");
   out.spillBytes = numberBefore(text, " bytes spill stores");
   if (out.registers > 0) {
@@ -125,7 +127,7 @@ Expected<KernelResources> assembleResources(StringRef ptx, StringRef kernel, con
         std::min({kRegisters / (warpRegisters * warps), arch.processorThreads / (warps * kWarp),
                   arch.processorShared / (sharedBytes + kSystemShared), kMostWorkgroups});
   }
-  return out;
+  return assembledKernel;
 }
 
 Expected<std::vector<char>> assembleCubin(StringRef ptx, const NvidiaArch &arch) {

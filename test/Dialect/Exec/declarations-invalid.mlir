@@ -163,3 +163,22 @@ dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", ma
     dsv2_exec.dispatch @k items(1) (@x, sym T)
   }
 }
+
+// -----
+
+// Binary without a module.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @below {{has one of a binary's offset and size, or a binary without a module, expected all or none [exec_kernel.4]}}
+  dsv2_exec.kernel @k builder "b" spec {n = 1} scratch 0 binary at 0 size 8
+}
+
+// -----
+
+// Binary beside flat code.
+dsv2_exec.variant @v attributes {driver = "cpu", tier = "t", compute = "f32", max_context = 8 : i64, max_batch = 1 : i64, max_step_tokens = 8 : i64,
+    rope_inverse_frequencies = array<f32>, rope_magnitude = 1.0 : f32} {
+  // expected-error @below {{has a binary that ends at 8, expected one within an image of text of 4096 bytes [exec_variant.4]}}
+  dsv2_exec.kernel @k builder "b" scratch 0 at 0 size 8 binary at 0 size 8
+  dsv2_exec.image text 4096 code dense<0> : tensor<4096xi8>
+}

@@ -63,6 +63,7 @@ public:
 
   std::shared_ptr<StreamApi> api;
   std::map<uint64_t, StreamApi::Handle> modules; ///< by their offset in the image
+  bool binariesRefused = false;                  ///< while they were loaded
   std::vector<LoadedKernel> kernels;
   std::unique_ptr<StreamMemory> scratch;
   /// Recorded steps by their number of calls: steps with as many calls mostly
@@ -194,10 +195,25 @@ Expected<StreamApi::Handle> StreamDriver::loadModule(StreamCode &code, const Ima
                  " do not lie in the image of ", image.bytes.size(), " bytes");
   }
   // Text needs a zero at its end; a binary does not mind one.
-  std::vector<uint8_t> bytes(image.bytes.begin() + static_cast<ptrdiff_t>(kernel.offset),
-                             image.bytes.begin() + static_cast<ptrdiff_t>(*end));
-  bytes.push_back(0);
-  Expected<StreamApi::Handle> module = api->loadModule(bytes.data());
+  auto load = [&](uint64_t from, uint64_t to) {
+    std::vector<uint8_t> bytes(image.bytes.begin() + static_cast<ptrdiff_t>(from),
+                               image.bytes.begin() + static_cast<ptrdiff_t>(to));
+    bytes.push_back(0);
+    return api->loadModule(bytes.data());
+  };
+  // A binary is for one architecture. The library says whether it is this one's; the text is for
+  // all of them, and one refusal is answer enough.
+  std::optional<uint64_t> binaryEnd = checkedAdd(kernel.binaryOffset, kernel.binarySize);
+  if (kernel.binarySize != 0 && binaryEnd && *binaryEnd <= image.bytes.size() &&
+      !code.binariesRefused) {
+    Expected<StreamApi::Handle> binary = load(kernel.binaryOffset, *binaryEnd);
+    if (binary) {
+      code.modules[kernel.offset] = *binary;
+      return binary;
+    }
+    code.binariesRefused = true;
+  }
+  Expected<StreamApi::Handle> module = load(kernel.offset, *end);
   if (module) {
     code.modules[kernel.offset] = *module;
   }

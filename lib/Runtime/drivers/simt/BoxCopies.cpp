@@ -126,8 +126,12 @@ void Workgroup::checkBoxCopy(Thread &thread, const BoxCopy &copy, const Mbarrier
     uint64_t written = accessGlobal(thread, access, /*copied=*/true);
     for (uint64_t at = written; at < access.bytes; at += kCellBytes) {
       if (lastRange->firstUnwritten(access.address + at - lastRange->begin(), kCellBytes) == 0) {
-        uint8_t *target = copy.target(r, part.begin + at);
-        sharedCells[static_cast<uint64_t>(target - shared) / kCellBytes].unwritten = true;
+        uint64_t cell =
+            static_cast<uint64_t>(copy.target(r, part.begin + at) - shared) / kCellBytes;
+        uint32_t number = cell % kBlockCells;
+        visitCells(
+            sharedBlock(cell - number), number, number + 1, readerSets, [](Cell &) {},
+            [](Cell &only, uint32_t) { only.unwritten = true; });
       }
     }
   }

@@ -93,24 +93,41 @@ void Workgroup::touchShared(Thread &thread, const Access &access, const Knows &k
                   " bytes of workgroup memory"));
     abandon(thread);
   }
+  uint64_t first = offset / kCellBytes;
   uint64_t end = (offset + access.bytes + kCellBytes - 1) / kCellBytes;
-  for (uint64_t i = offset / kCellBytes; i < end; ++i) {
-    Cell &cell = sharedCells[i];
-    if (cell.generation != generation) {
-      cell = Cell();
-      cell.generation = generation;
-    }
-    if (!access.write && (cell.writeEpoch == 0 || cell.unwritten) &&
-        reports.isNew("unwritten", access.where)) {
-      report(concat("read of memory that nobody has written at ", access.where, " by ",
-                    whoIs(access.agent), ", byte ", i * kCellBytes, " of workgroup memory"));
-    }
-    Finding finding = touch(cell, access, knows, agents.count(), readerSets);
-    if (finding.conflict != Conflict::None) {
-      reportFinding(access, finding, reinterpret_cast<uintptr_t>(shared) + i * kCellBytes,
-                    knows.orders(finding.other, finding.epoch));
+  for (uint64_t at = first / kBlockCells * kBlockCells; at < end; at += kBlockCells) {
+    Cell *block = sharedBlock(at);
+    uint32_t low = static_cast<uint32_t>(std::max(at, first) - at);
+    uint32_t high = static_cast<uint32_t>(std::min<uint64_t>(end - at, kBlockCells));
+    visitCells(
+        block, low, high, readerSets, [](Cell &) {},
+        [&](Cell &cell, uint32_t number) {
+          if (!access.write && (cell.writeEpoch == 0 || cell.unwritten) &&
+              reports.isNew("unwritten", access.where)) {
+            report(concat("read of memory that nobody has written at ", access.where, " by ",
+                          whoIs(access.agent), ", byte ", (at + number) * kCellBytes,
+                          " of workgroup memory"));
+          }
+          Finding finding = touch(cell, access, knows, agents.count(), readerSets);
+          if (finding.conflict != Conflict::None) {
+            reportFinding(access, finding,
+                          reinterpret_cast<uintptr_t>(shared) + (at + number) * kCellBytes,
+                          knows.orders(finding.other, finding.epoch));
+          }
+        });
+    if (access.write) {
+      joinCells(block, low, high);
     }
   }
+}
+
+Cell *Workgroup::sharedBlock(uint64_t firstCell) {
+  Cell *block = &sharedCells[firstCell];
+  if (block->generation != generation) {
+    *block = Cell();
+    block->generation = generation;
+  }
+  return block;
 }
 
 uint64_t Workgroup::accessGlobal(Thread &thread, const Access &access, bool copied) {
@@ -143,41 +160,52 @@ uint64_t Workgroup::accessGlobal(Thread &thread, const Access &access, bool copi
   }
   Knowledge knows(thread, agents, access.asynchronous);
   uint32_t group = static_cast<uint32_t>(number);
-  uint64_t end = offset + access.bytes;
-  for (uint64_t at = offset / kCellBytes * kCellBytes; at < end; at += kCellBytes) {
-    Cell &cell = range->cell(at);
-    if (cell.generation != launch) {
-      cell = Cell();
-      cell.generation = launch;
+  uint64_t first = offset / kCellBytes;
+  uint64_t end = (offset + access.bytes + kCellBytes - 1) / kCellBytes;
+  auto prepare = [&](Cell &cell) {
+    if (cell.readGroup != group) {
+      cell.readers = 0; // a set of another workgroup means nothing here
     }
-    // Other workgroups run at the same time: nothing orders their accesses.
-    bool othersWrote = cell.writeEpoch != 0 && cell.writeGroup != group;
-    bool othersRead = cell.readEpoch != 0 && (cell.readGroup != group || cell.manyGroupsRead);
-    if (othersWrote || (othersRead && access.write)) {
-      bool byWrite = othersWrote;
-      reportFinding(access,
-                    {Conflict::OtherGroup, byWrite ? cell.writeGroup : cell.readGroup, 0,
-                     byWrite ? cell.writtenAt : cell.readAt},
-                    range->begin() + at, false);
-      cell.writeEpoch = cell.readEpoch = 0;
-      cell.readers = 0;
+  };
+  for (uint64_t at = first / kBlockCells * kBlockCells; at < end; at += kBlockCells) {
+    Cell *block = &range->cell(at * kCellBytes);
+    if (block->generation != launch) {
+      *block = Cell();
+      block->generation = launch;
     }
-    if (cell.readEpoch != 0 && cell.readGroup != group) {
-      // Epochs and sets of another workgroup mean nothing here.
-      cell.readEpoch = 0;
-      cell.readers = 0;
-      cell.manyGroupsRead = true;
-    }
-    Finding finding = touch(cell, access, knows, agents.count(), readerSets);
+    uint32_t low = static_cast<uint32_t>(std::max(at, first) - at);
+    uint32_t high = static_cast<uint32_t>(std::min<uint64_t>(end - at, kBlockCells));
+    visitCells(block, low, high, readerSets, prepare, [&](Cell &cell, uint32_t number) {
+      uintptr_t address = range->begin() + (at + number) * kCellBytes;
+      // Other workgroups run at the same time: nothing orders their accesses.
+      bool othersWrote = cell.writeEpoch != 0 && cell.writeGroup != group;
+      bool othersRead = cell.readEpoch != 0 && (cell.readGroup != group || cell.manyGroupsRead);
+      if (othersWrote || (othersRead && access.write)) {
+        reportFinding(access,
+                      {Conflict::OtherGroup, othersWrote ? cell.writeGroup : cell.readGroup, 0,
+                       othersWrote ? cell.writtenAt : cell.readAt},
+                      address, false);
+        cell.writeEpoch = cell.readEpoch = 0;
+        cell.readers = 0;
+      }
+      if (cell.readEpoch != 0 && cell.readGroup != group) {
+        // Nor do its epochs.
+        cell.readEpoch = 0;
+        cell.manyGroupsRead = true;
+      }
+      Finding finding = touch(cell, access, knows, agents.count(), readerSets);
+      if (access.write) {
+        cell.writeGroup = group;
+        cell.manyGroupsRead = false;
+      } else {
+        cell.readGroup = group;
+      }
+      if (finding.conflict != Conflict::None) {
+        reportFinding(access, finding, address, knows.orders(finding.other, finding.epoch));
+      }
+    });
     if (access.write) {
-      cell.writeGroup = group;
-      cell.manyGroupsRead = false;
-    } else {
-      cell.readGroup = group;
-    }
-    if (finding.conflict != Conflict::None) {
-      reportFinding(access, finding, range->begin() + at,
-                    knows.orders(finding.other, finding.epoch));
+      joinCells(block, low, high);
     }
   }
   return unwritten;

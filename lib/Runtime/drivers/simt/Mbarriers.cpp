@@ -28,11 +28,11 @@ uint64_t Workgroup::sharedOffset(Thread &thread, const void *address, uint64_t b
 
 Mbarrier &Workgroup::mbarrierAt(Thread &thread, const void *object, const char *where) {
   uint64_t offset = sharedOffset(thread, object, kMbarrierBytes, "an mbarrier", where);
-  if (check) {
-    access(thread, object, kMbarrierBytes, false, where);
-  }
   for (Mbarrier &mbarrier : mbarriers) {
     if (mbarrier.offset == offset) {
+      if (check) {
+        access(thread, object, kMbarrierBytes, false, where);
+      }
       return mbarrier;
     }
   }

@@ -2,7 +2,8 @@
 //
 // Every two bytes of workgroup and global memory have a cell: who wrote them
 // last, who has read them since, at which operations. An access that is not
-// ordered after what it must see is a race, whatever the values.
+// ordered after what it must see is a race, whatever the values. Bytes that were
+// written together share one cell until an access touches some of them only.
 //
 //===----------------------------------------------------------------------===//
 #ifndef DSV2_LIB_RUNTIME_DRIVERS_SIMT_SHADOW_H
@@ -14,19 +15,23 @@
 
 namespace dsv2::simt {
 
-/// Bytes that share a cell: the smallest element that neighbours may own.
+/// Bytes of a cell: the smallest element that neighbours may own.
 constexpr uint64_t kCellBytes = 2;
+/// Cells that one may stand for: those of a block.
+constexpr uint32_t kBlockCells = 8;
+constexpr uint64_t kBlockBytes = kBlockCells * kCellBytes;
 
 struct Cell {
-  /// The cell is empty unless this is the current generation: a workgroup for
-  /// its own memory, a launch for global memory.
+  /// A block is empty unless that of its first cell is the current generation: a
+  /// workgroup for its own memory, a launch for global memory.
   uint32_t generation = 0;
   Epoch writeEpoch = 0, readEpoch = 0;
   uint16_t writer = 0, reader = 0;
   uint32_t writeGroup = 0, readGroup = 0; ///< workgroups, in global memory
   uint32_t readers = 0;                   ///< 0: only `reader`; else 1 + number of the set
   bool manyGroupsRead = false;
-  bool unwritten = false; ///< the last write copied memory that nobody had written
+  uint8_t span = kBlockCells; ///< cells that this one stands for, from here on: 1, 2, 4 or 8
+  bool unwritten = false;     ///< the last write copied memory that nobody had written
   const char *writtenAt = nullptr, *readAt = nullptr;
 };
 
@@ -71,6 +76,11 @@ public:
   /// A new empty set: 1 + its number.
   uint32_t take();
   void give(uint32_t set) { free.push_back(set); }
+  uint32_t copy(uint32_t set) {
+    uint32_t number = take();
+    (*this)[number] = (*this)[set];
+    return number;
+  }
   ReaderSet &operator[](uint32_t set) { return sets[set - 1]; }
 
 private:
@@ -165,6 +175,46 @@ Finding touch(Cell &cell, const Access &access, const Knows &knows, uint32_t age
   }
   set.dense[access.agent] = access.epoch;
   return finding;
+}
+
+/// Calls `touch` for the cells that stand for [first, end) of a block, after splitting those that
+/// stand for more. `prepare` sees each before.
+template <typename Prepare, typename Touch>
+void visitCells(Cell *block, uint32_t first, uint32_t end, ReaderSets &sets, Prepare prepare,
+                Touch touch) {
+  uint32_t at = 0;
+  while (at < end) {
+    Cell &cell = block[at];
+    uint32_t span = cell.span;
+    if (at + span <= first) {
+      at += span;
+      continue;
+    }
+    prepare(cell);
+    if (at < first || at + span > end) {
+      cell.span = static_cast<uint8_t>(span / 2);
+      Cell &second = block[at + span / 2];
+      second = cell;
+      if (cell.readers != 0) {
+        second.readers = sets.copy(cell.readers);
+      }
+      continue;
+    }
+    touch(cell, at);
+    at += span;
+  }
+}
+
+/// After a write of [first, end), which leaves its cells equal: as few of them as can be.
+inline void joinCells(Cell *block, uint32_t first, uint32_t end) {
+  for (uint32_t at = first; at < end;) {
+    uint32_t span = kBlockCells;
+    while (at % span != 0 || at + span > end) {
+      span /= 2;
+    }
+    block[at].span = static_cast<uint8_t>(span);
+    at += span;
+  }
 }
 
 } // namespace dsv2::simt

@@ -196,19 +196,21 @@ void Workgroup::loadMatrices(Thread *firstLane, uint32_t size) {
     Thread &reader = threads[firstLane->index + lane];
     const Operands &operands = reader.operands;
     for (int32_t tile = 0; tile < operands.numbers[0]; ++tile) {
-      for (uint32_t e = 0; e < 2; ++e) {
-        uint32_t row = lane / 4;
-        uint32_t column = lane % 4 * 2 + e;
-        if (operands.numbers[1] != 0) {
-          std::swap(row, column);
-        }
+      auto load = [&](uint32_t row, uint32_t column, uint32_t first, uint32_t elements) {
         const void *rowStart =
             threads[firstLane->index + static_cast<uint32_t>(tile) * 8 + row].operands.in[0];
         const uint16_t *source = static_cast<const uint16_t *>(rowStart) + column;
+        uint32_t bytes = elements * sizeof(uint16_t);
         if (check) {
-          access(reader, source, sizeof(uint16_t), false, reader.where);
+          access(reader, source, bytes, false, reader.where);
         }
-        std::memcpy(static_cast<uint16_t *>(operands.out) + tile * 2 + e, source, sizeof(uint16_t));
+        std::memcpy(static_cast<uint16_t *>(operands.out) + tile * 2 + first, source, bytes);
+      };
+      if (operands.numbers[1] == 0) {
+        load(lane / 4, lane % 4 * 2, 0, 2);
+      } else {
+        load(lane % 4 * 2, lane / 4, 0, 1);
+        load(lane % 4 * 2 + 1, lane / 4, 1, 1);
       }
     }
   }

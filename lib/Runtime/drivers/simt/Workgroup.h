@@ -181,6 +181,7 @@ private:
   /// Adds what a thread knows of itself and of its own asynchronous accesses.
   void publish(const Thread &thread, Clock &into) const;
   bool seesThroughProxy(const Thread &thread, Agent agent, Epoch epoch) const;
+  Cell *sharedBlock(uint64_t firstCell);
   template <typename Knows>
   void touchShared(Thread &thread, const Access &access, const Knows &knows);
   /// Returns how many of the bytes somebody has written before the first that nobody has; `copied`:

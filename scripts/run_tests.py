@@ -17,6 +17,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LIT = "/usr/lib/llvm-22/bin/lit"
+# Scripts that run as several jobs.
+PARTS = {"run_simt.py": 2}
 SUMMARY = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.MULTILINE)
 
 
@@ -72,8 +74,16 @@ def main():
     for folder in (options.build, options.build + "-asan"):
         for binary in sorted(glob.glob(str(ROOT / folder / "bin/dsv2-unit-*"))):
             quick.append((f"{folder}/{os.path.basename(binary)}", [binary, "--gtest_brief=1"], count_unit))
+    scripts = []
     for script in sorted(glob.glob(str(ROOT / "test/Integration/run_*.py"))):
-        quick.append((os.path.relpath(script, ROOT), [sys.executable, script, "--build", options.build], count_summary))
+        name, command = os.path.relpath(script, ROOT), [sys.executable, script, "--build", options.build]
+        parts = PARTS.get(os.path.basename(script), 1)
+        for part in range(1, parts + 1):
+            flags = ["--part", f"{part}/{parts}"] if parts > 1 else []
+            scripts.append((" ".join([name, *flags]), command + flags, count_summary))
+    # The longest first, so that the end is not one alone.
+    scripts.sort(key=lambda job: "--part" not in job[0])
+    quick = scripts + quick
     jobs = [job for job in quick if options.only in job[0]]
     lit = ("lit", [LIT, "-s", "-v", options.build + "/test"], count_lit)
 

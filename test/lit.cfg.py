@@ -1,5 +1,6 @@
 # Configuration of the MLIR tests: `lit BUILD/test`, or one file of this tree through it.
 import os
+import sys
 
 import lit.formats
 
@@ -14,3 +15,6 @@ config.environment["PATH"] = os.pathsep.join(
 config.substitutions.append(("%build", config.dsv2_build))
 config.substitutions.append(("%source_root", config.dsv2_source))
 config.substitutions.append(("%golden", os.path.join(config.dsv2_source, "test", "Golden")))
+# Code of one kernel, out of a module of dsv2_exec: test/Target/Inputs/kernel_code.py.
+config.substitutions.append(("%kernel_code", " ".join(
+    [sys.executable, os.path.join(config.dsv2_source, "test", "Target", "Inputs", "kernel_code.py")])))

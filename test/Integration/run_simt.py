@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
-"""GPU code run checked on the CPU: every golden on the simt variants of GPU targets, without a report.
+"""GPU code run checked on the CPU: every golden on the simt variant of every GPU target, without a report.
 
-In f32 by the f32 rule and in bf16 by the bf16 rule with the oracle's routing: in one prefill, in chunks or token by token
-(in turn, on the first target and one other in turn; --all: each on all), 48 tokens at most. What x86 refuses is the same error for a GPU target. Then the trained model's greedy tokens, and
-what dsv2-run says of variants that this machine cannot run.
+In f32 by the f32 rule and in bf16 by the bf16 rule with the oracle's routing: in one prefill, in chunks, and token by
+token. What x86 refuses is the same error for a GPU target. Then the trained model's greedy tokens, of one artifact for
+every kind of machine, and what dsv2-run says of variants that this machine cannot run.
 """
 import re
 import sys
 import time
 
-from suite import GOLDENS, TRAINED, Suite, check_golden, ids
+from suite import GOLDENS, TRAINED, Suite, check_golden, ids, missing_flags
 
 CPU = "x86-64-v3"
 TARGETS = ["sm_80", "sm_90a", "gfx942", "gfx1100"]
-MOST_TOKENS = 48
+MOST_TOKENS = 48  # of a golden, in one prefill and in chunks
+FEW_TOKENS = 16   # token by token, where --all is not asked for
 
 
 def known_targets(suite):
@@ -30,31 +31,43 @@ def known_targets(suite):
 
 
 class SimtRuns:
-    def __init__(self, suite, directory):
-        self.suite, self.directory = suite, directory
+    """One golden in one compute type: one artifact with all targets, and what is fed to it."""
+
+    def __init__(self, suite, directory, compute, targets):
+        self.suite, self.directory, self.compute, self.targets = suite, directory, compute, targets
         self.golden = check_golden.Golden(directory)
-        self.length = min(len(self.golden.tokens), MOST_TOKENS)
-        self.tokens = ["--tokens", ids(self.golden.tokens[:self.length]), "--positions",
-                       suite.file("positions", self.golden.positions[:self.length])]
         self.logits = suite.work / "logits.safetensors"
+        self.routing = {}
 
-    def routing(self):
-        path = self.suite.work / "routing.safetensors"
-        self.suite.tool("dsv2-interpret", self.suite.module(self.directory), "--weights", self.directory, *self.tokens,
-                        "--record-routing", path, "--generate", 0)
-        return path
+    def tokens(self, length):
+        return ["--tokens", ids(self.golden.tokens[:length]), "--positions",
+                self.suite.file("positions", self.golden.positions[:length])]
 
-    def run(self, target, compute, routing, *flags):
-        artifact = self.suite.artifact(self.directory, f"targets={target} simt=on compute={compute}")
-        replay = ["--replay-routing", routing] if routing else []
-        self.suite.tool("dsv2-run", artifact, "--weights", self.directory, "--tier", f"{target}:simt", *self.tokens,
-                        *replay, "--logits", self.logits, *flags)
-        return check_golden.check(self.golden, self.logits, compute, "logits", self.length - self.golden.first)
+    def replay(self, length):
+        """The oracle's choices of experts, recorded once for each length."""
+        if self.compute == "f32":
+            return []
+        if length not in self.routing:
+            path = self.suite.work / f"{self.directory.name}-{length}.routing"
+            self.suite.tool("dsv2-interpret", self.suite.module(self.directory), "--weights", self.directory,
+                            *self.tokens(length), "--record-routing", path, "--generate", 0)
+            self.routing[length] = path
+        return ["--replay-routing", self.routing[length]]
 
-    def refusal(self, target, compute):
+    def run(self, target, most, *flags):
+        length = min(len(self.golden.tokens), most)
+        listed = ",".join(f"{each}:simt" for each in self.targets)
+        artifact = self.suite.artifact(self.directory, f"targets={listed} compute={self.compute}")
+        done = self.suite.run("dsv2-run", artifact, "--weights", self.directory, "--tier", f"{target}:simt",
+                              *self.tokens(length), *self.replay(length), "--logits", self.logits, "--quiet", *flags)
+        if done.returncode != 0 or "error" in done.stderr:
+            return False, f"ended with {done.returncode}: {done.stderr}"
+        return check_golden.check(self.golden, self.logits, self.compute, "logits", length - self.golden.first)
+
+    def refusal(self, target):
         """The compiler's error for this target before it makes code; None where it has none."""
         done = self.suite.run("dsv2-opt", self.suite.module(self.directory),
-                              f"--dsv2-compile=targets={target} compute={compute} stop-after=buffers")
+                              f"--dsv2-compile=targets={target} compute={self.compute} stop-after=buffers")
         lines = [line for line in done.stderr.splitlines() if "error: " in line]
         return re.sub(r"^.*error: ", "error: ", lines[0]).replace(target, "TARGET") if lines else None
 
@@ -62,55 +75,53 @@ class SimtRuns:
 MODES = {"one prefill": [], "chunks of 7": ["--chunk", 7], "token by token": ["--chunk", 1]}
 
 
-def modes_of(suite, turn):
-    """All, or the one whose turn it is."""
-    names = list(MODES)
-    return names if suite.options.all else [names[turn % len(names)]]
-
-
-def targets_of(suite, targets, turn):
-    """All, or the first and the one whose turn it is."""
-    others = targets[1:]
-    return targets if suite.options.all or not others else [targets[0], others[turn // 2 % len(others)]]
-
-
-def run_golden(suite, directory, targets, turn):
-    if suite.only and not any(suite.only in f"{directory.name}: {compute} on {target}:simt: {mode}" for compute in (
-            "f32", "bf16") for target in targets for mode in MODES):
+def run_golden(suite, directory, compute, targets):
+    prefix = f"{directory.name}: {compute} on "
+    names = [f"{prefix}{target}:simt: {mode}" for target in targets for mode in MODES]
+    if not any(suite.only in name for name in [prefix, *names]):
         return
-    runs = SimtRuns(suite, directory)
-    if runs.length <= runs.golden.first:
-        suite.skip(directory.name, f"its logits begin after {runs.golden.first} tokens, more than {MOST_TOKENS}")
+    runs = SimtRuns(suite, directory, compute, targets)
+    refusal = runs.refusal(CPU)
+    if refusal:
+        for target in targets:
+            suite.test(f"{prefix}{target}:simt: refused as on {CPU}", lambda t=target: (
+                runs.refusal(t) == refusal, f"{runs.refusal(t)} instead of {refusal}"))
         return
-    for compute in ("f32", "bf16"):
-        refusal = runs.refusal(CPU, compute)
-        routing = runs.routing() if compute == "bf16" and not refusal else None
-        for target in targets_of(suite, targets, turn):
-            turn += 1
-            name = f"{directory.name}: {compute} on {target}:simt"
-            if refusal:
-                suite.test(f"{name}: refused as on {CPU}", lambda t=target, c=compute, r=refusal: (
-                    runs.refusal(t, c) == r, f"{runs.refusal(t, c)} instead of {r}"))
-                continue
-            for mode in modes_of(suite, turn):
-                suite.test(f"{name}: {mode}",
-                           lambda t=target, c=compute, f=MODES[mode]: runs.run(t, c, routing, *f))
+    for target in targets:
+        for mode, flags in MODES.items():
+            most = FEW_TOKENS if "token" in mode and not suite.options.all else MOST_TOKENS
+            suite.test(f"{prefix}{target}:simt: {mode}", lambda t=target, m=most, f=flags: runs.run(t, m, *f))
 
 
 def run_trained(suite, targets):
-    """Greedy tokens are equal on the CPU and on every GPU target."""
-    options = f"targets={','.join([CPU, *targets])} simt=on compute=f32"
+    """Greedy tokens are equal on the CPU and on every GPU target, of one artifact with all of them."""
+    tiers = [CPU, "x86-64-v4-bf16", *targets]
+    options = f"targets={','.join(tiers)} simt=on compute=f32"
+
+    def artifact():
+        return suite.artifact(TRAINED, options)
 
     def tokens(tier):
-        return suite.tool("dsv2-run", suite.artifact(TRAINED, options), "--weights", TRAINED, "--tier", tier,
-                          "--prompt", "In the beginning", "--generate", 12, "--print-ids")
+        return suite.tool("dsv2-run", artifact(), "--weights", TRAINED, "--tier", tier, "--prompt", "In the beginning",
+                          "--generate", 12, "--print-ids")
 
-    for target in targets:
-        def equal(tier=f"{target}:simt"):
-            cpu, gpu = tokens(CPU), tokens(tier)
-            return cpu == gpu, f"{gpu!r} instead of {cpu!r}"
+    def holds():
+        variants = [line.split()[1].rstrip(":") for line in suite.tool(
+            "dsv2-translate", "--describe", artifact()).splitlines() if line.startswith("variant ")]
+        expected = [*tiers, *(f"{target}:simt" for target in targets)]
+        return variants == expected, f"{variants} instead of {expected}"
 
-        suite.test(f"trained: greedy tokens on {target}:simt", equal)
+    suite.test("trained: one artifact holds every variant", holds)
+    for tier in ["x86-64-v4-bf16", *(f"{target}:simt" for target in targets)]:
+        def equal(tier=tier):
+            cpu, other = tokens(CPU), tokens(tier)
+            return cpu == other and len(cpu.split()) == 12, f"{other!r} instead of {cpu!r}"
+
+        name = f"trained: greedy tokens on {tier}"
+        if missing_flags(tier):
+            suite.skip(name, f"the processor lacks {', '.join(missing_flags(tier))}")
+        else:
+            suite.test(name, equal)
 
 
 def run_choice(suite, targets):
@@ -139,6 +150,18 @@ def run_choice(suite, targets):
 
     suite.test("choice: the best variant, and its name", best)
 
+    def none():
+        """An artifact without code for a CPU: every variant, and what was found instead."""
+        listed = [targets[0], targets[-1]]
+        only = suite.artifact(directory, f"targets={','.join(listed)} compute=f32")
+        begin = time.monotonic()
+        done = suite.run("dsv2-run", only, *flags)
+        took = time.monotonic() - begin
+        wanted = ["the artifact has no variant for this machine", "; found cpu: ", "cuda: ", "hip: ", *listed]
+        return done.returncode == 0 or (took < 2 and all(text in done.stderr for text in wanted)), done.stderr
+
+    suite.test("choice: an artifact with code for GPUs alone", none)
+
     def unchecked(target):
         values = [suite.tool("dsv2-run", artifact, *flags, "--tier", f"{target}:simt", "--check", check)
                   for check in ("on", "off")]
@@ -152,15 +175,22 @@ def run_choice(suite, targets):
         "this build has no driver 'x'", "dsv2-run", artifact, *flags, "--driver", "x"))
 
 
+def flags(parser):
+    parser.add_argument("--all", action="store_true", help=f"also token by token up to token {MOST_TOKENS}")
+    parser.add_argument("--part", default="1/1", help="2/3: the second third of the goldens")
+
+
 def main():
-    suite = Suite(__doc__, lambda parser: parser.add_argument("--all", action="store_true",
-                                                              help="every golden in every mode"))
+    suite = Suite(__doc__, flags)
+    part, parts = map(int, suite.options.part.split("/"))
     targets = known_targets(suite)
     if targets:
-        for turn, directory in enumerate(GOLDENS):
-            run_golden(suite, directory, targets, turn)
-        run_trained(suite, targets)
-        run_choice(suite, targets)
+        for directory in GOLDENS[part - 1::parts]:
+            for compute in ("f32", "bf16"):
+                run_golden(suite, directory, compute, targets)
+        if part == parts:
+            run_trained(suite, targets)
+            run_choice(suite, targets)
     return suite.finish()
 
 

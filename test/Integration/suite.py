@@ -132,6 +132,7 @@ class Suite:
         """Counts one test. `function` returns (passed, text of the failure); what it raises is a failure."""
         if self.only not in name:
             return
+        start = time.monotonic()
         try:
             good, text = function()
         except (RuntimeError, subprocess.TimeoutExpired, OSError, KeyError, ValueError, struct.error) as error:
@@ -140,6 +141,8 @@ class Suite:
         self.failed += not good
         if not good:
             print(f"FAILED: {name}: {text[-3000:]}", flush=True)
+        elif self.options.verbose:
+            print(f"{time.monotonic() - start:7.1f} s  {name}", flush=True)
 
     def skip(self, name, reason):
         if self.only in name:

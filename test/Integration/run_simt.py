@@ -13,8 +13,7 @@ from suite import GOLDENS, TRAINED, Suite, check_golden, ids, missing_flags
 
 CPU = "x86-64-v3"
 TARGETS = ["sm_80", "sm_90a", "gfx942", "gfx1100"]
-MOST_TOKENS = 48  # of a golden, in one prefill and in chunks
-FEW_TOKENS = 16   # token by token, where --all is not asked for
+MOST_TOKENS = 48
 
 
 def known_targets(suite):
@@ -36,33 +35,30 @@ class SimtRuns:
     def __init__(self, suite, directory, compute, targets):
         self.suite, self.directory, self.compute, self.targets = suite, directory, compute, targets
         self.golden = check_golden.Golden(directory)
+        self.length = min(len(self.golden.tokens), MOST_TOKENS)
+        self.tokens = ["--tokens", ids(self.golden.tokens[:self.length]), "--positions",
+                       suite.file("positions", self.golden.positions[:self.length])]
         self.logits = suite.work / "logits.safetensors"
-        self.routing = {}
+        self.routing = None
 
-    def tokens(self, length):
-        return ["--tokens", ids(self.golden.tokens[:length]), "--positions",
-                self.suite.file("positions", self.golden.positions[:length])]
-
-    def replay(self, length):
-        """The oracle's choices of experts, recorded once for each length."""
+    def replay(self):
+        """The oracle's choices of experts, recorded once."""
         if self.compute == "f32":
             return []
-        if length not in self.routing:
-            path = self.suite.work / f"{self.directory.name}-{length}.routing"
+        if not self.routing:
+            self.routing = self.suite.work / "routing.safetensors"
             self.suite.tool("dsv2-interpret", self.suite.module(self.directory), "--weights", self.directory,
-                            *self.tokens(length), "--record-routing", path, "--generate", 0)
-            self.routing[length] = path
-        return ["--replay-routing", self.routing[length]]
+                            *self.tokens, "--record-routing", self.routing, "--generate", 0)
+        return ["--replay-routing", self.routing]
 
-    def run(self, target, most, *flags):
-        length = min(len(self.golden.tokens), most)
+    def run(self, target, *flags):
         listed = ",".join(f"{each}:simt" for each in self.targets)
         artifact = self.suite.artifact(self.directory, f"targets={listed} compute={self.compute}")
         done = self.suite.run("dsv2-run", artifact, "--weights", self.directory, "--tier", f"{target}:simt",
-                              *self.tokens(length), *self.replay(length), "--logits", self.logits, "--quiet", *flags)
+                              *self.tokens, *self.replay(), "--logits", self.logits, "--quiet", *flags)
         if done.returncode != 0 or "error" in done.stderr:
             return False, f"ended with {done.returncode}: {done.stderr}"
-        return check_golden.check(self.golden, self.logits, self.compute, "logits", length - self.golden.first)
+        return check_golden.check(self.golden, self.logits, self.compute, "logits", self.length - self.golden.first)
 
     def refusal(self, target):
         """The compiler's error for this target before it makes code; None where it has none."""
@@ -89,14 +85,13 @@ def run_golden(suite, directory, compute, targets):
         return
     for target in targets:
         for mode, flags in MODES.items():
-            most = FEW_TOKENS if "token" in mode and not suite.options.all else MOST_TOKENS
-            suite.test(f"{prefix}{target}:simt: {mode}", lambda t=target, m=most, f=flags: runs.run(t, m, *f))
+            suite.test(f"{prefix}{target}:simt: {mode}", lambda t=target, f=flags: runs.run(t, *f))
 
 
 def run_trained(suite, targets):
     """Greedy tokens are equal on the CPU and on every GPU target, of one artifact with all of them."""
     tiers = [CPU, "x86-64-v4-bf16", *targets]
-    options = f"targets={','.join(tiers)} simt=on compute=f32"
+    options = f"targets={','.join(tiers)} simt=on compute=f32 binaries=off"
 
     def artifact():
         return suite.artifact(TRAINED, options)
@@ -129,7 +124,7 @@ def run_choice(suite, targets):
     if not any(suite.only in f"choice: {target}" for target in ["", *targets]) and "choice" not in suite.only:
         return
     directory = next(path for path in GOLDENS if path.name == "lite")
-    artifact = suite.artifact(directory, f"targets={','.join([*targets, CPU])} simt=on compute=f32")
+    artifact = suite.artifact(directory, f"targets={','.join([*targets, CPU])} simt=on compute=f32 binaries=off")
     flags = ["--weights", directory, "--tokens", "1,2,3", "--generate", 1, "--ignore-eos", "--print-ids"]
 
     def missing(target):
@@ -153,7 +148,7 @@ def run_choice(suite, targets):
     def none():
         """An artifact without code for a CPU: every variant, and what was found instead."""
         listed = [targets[0], targets[-1]]
-        only = suite.artifact(directory, f"targets={','.join(listed)} compute=f32")
+        only = suite.artifact(directory, f"targets={','.join(listed)} compute=f32 binaries=off")
         begin = time.monotonic()
         done = suite.run("dsv2-run", only, *flags)
         took = time.monotonic() - begin
@@ -175,13 +170,9 @@ def run_choice(suite, targets):
         "this build has no driver 'x'", "dsv2-run", artifact, *flags, "--driver", "x"))
 
 
-def flags(parser):
-    parser.add_argument("--all", action="store_true", help=f"also token by token up to token {MOST_TOKENS}")
-    parser.add_argument("--part", default="1/1", help="2/3: the second third of the goldens")
-
-
 def main():
-    suite = Suite(__doc__, flags)
+    suite = Suite(__doc__, lambda parser: parser.add_argument(
+        "--part", default="1/1", help="2/3: the second of three shares of the goldens"))
     part, parts = map(int, suite.options.part.split("/"))
     targets = known_targets(suite)
     if targets:

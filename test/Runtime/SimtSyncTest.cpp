@@ -169,6 +169,8 @@ TEST_F(SimtTest, WrongBarrierCount) {
   buffer(128);
   EXPECT_TRUE(says(launch(namedBarriers<96>, 128), {"deadlock", "named barrier", "needs 96"}));
   EXPECT_TRUE(says(launch(namedBarriers<32>, 128), {"race", "no barrier between"}));
+  EXPECT_TRUE(says(launch(namedBarriers<50>, 128),
+                   {"barrier 1 of 50 threads at named barrier", "multiples of 32 threads"}));
   EXPECT_TRUE(says(launch(countsDiffer, 128), {"used with 64 threads", "and with 128"}));
 }
 

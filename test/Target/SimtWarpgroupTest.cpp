@@ -110,22 +110,20 @@ protected:
     }
   }
 
-  /// Inputs of the ring: A of `rows` rows, B of 64, both with `k` columns in rows of 64 `steps`.
-  void ring(uint64_t rows, uint64_t k, int64_t steps, int64_t items) {
-    uint64_t stride = static_cast<uint64_t>(steps) * 64;
-    a = noise(rows * stride);
-    second = noise(64 * stride);
-    size_t slotA = buffer(a), slotB = buffer(second);
-    mapA = {reinterpret_cast<const uint8_t *>(slots[slotA]), k, stride * 2, rows, 2, 64, 64, 128};
-    mapB = {reinterpret_cast<const uint8_t *>(slots[slotB]), k, stride * 2, 64, 2, 64, 64, 128};
-    // The kernel's arguments are the maps.
-    kept = std::move(memory);
-    memory.clear();
+  /// Inputs of the ring: A of `rows` rows, B of 64, of which `columns` elements exist in rows of
+  /// 64 `steps`; the text of the kernel.
+  std::string ring(int64_t rows, int64_t columns, int64_t steps, int64_t items) {
+    int64_t stride = steps * 64;
     slots.clear();
-    number(static_cast<int64_t>(reinterpret_cast<uintptr_t>(&mapA)));
-    number(static_cast<int64_t>(reinterpret_cast<uintptr_t>(&mapB)));
+    memory.clear();
+    a = noise(static_cast<size_t>(rows * stride));
+    second = noise(static_cast<size_t>(64 * stride));
+    buffer(a);
+    buffer(second);
     out = empty<float>(static_cast<size_t>(items) * 64 * 64);
     number(steps);
+    number(rows);
+    return ringText(columns, stride * 2);
   }
 
   static std::string replaced(std::string text, const std::string &what, const std::string &by) {
@@ -136,27 +134,21 @@ protected:
 
   TargetRegistry targets;
   std::mt19937 random{7};
-  SimtTensorMap mapA = {}, mapB = {};
-  std::vector<std::unique_ptr<DeviceMemory>> kept;
   std::vector<uint16_t> a, second;
   size_t out = 0;
 };
 
 TEST_F(SimtWarpgroupTest, RingOfStages) {
   // The last item's box leaves the matrix below, and the last step's to the right.
-  constexpr uint64_t kRows = 370, kDepth = 296;
-  constexpr int64_t kItems = 6, kSteps = 5;
+  constexpr int64_t kRows = 370, kDepth = 296, kItems = 6, kSteps = 5;
   for (const TargetBackend *vendor : entries()) {
-    slots.clear();
-    memory.clear();
-    ring(kRows, kDepth, kSteps, kItems);
-    ASSERT_EQ(runText(ringText(), kItems, vendor), "");
+    ASSERT_EQ(runText(ring(kRows, kDepth, kSteps, kItems), kItems, vendor), "");
     std::vector<float> values = read<float>(out);
     double largest = 0, worst = 0;
-    for (uint64_t row = 0; row < kItems * 64; ++row) {
-      for (uint64_t column = 0; column < 64; ++column) {
+    for (int64_t row = 0; row < kItems * 64; ++row) {
+      for (int64_t column = 0; column < 64; ++column) {
         double sum = 0;
-        for (uint64_t k = 0; row < kRows && k < kDepth; ++k) {
+        for (int64_t k = 0; row < kRows && k < kDepth; ++k) {
           sum += double(fromBits(a[row * kSteps * 64 + k])) *
                  double(fromBits(second[column * kSteps * 64 + k]));
         }
@@ -197,10 +189,10 @@ TEST_F(SimtWarpgroupTest, ColumnsAreNeighbours) {
 
 TEST_F(SimtWarpgroupTest, RingDeletions) {
   // So few steps of an item that the stages' mbarriers do not order its epilogue before the next.
-  ring(64 * 16, 64 * 2, 2, 16);
+  std::string text = ring(64 * 16, 64 * 2, 2, 16);
   // 4 initialisations, their fence, the barrier; wait, fence, commit, wait, arrival; two named
   // barriers; the producer's wait and arrival.
-  deleteEach(ringText(), 16, 15);
+  deleteEach(text, 16, 15);
 }
 
 TEST_F(SimtWarpgroupTest, StagedDeletions) {
@@ -213,32 +205,32 @@ TEST_F(SimtWarpgroupTest, StagedDeletions) {
 }
 
 TEST_F(SimtWarpgroupTest, WrongTransactionCounts) {
-  ring(64, 64 * 5, 5, 1);
-  reports(replaced(ringText(), "%box = arith.constant 16384", "%box = arith.constant 16400"), 1,
+  std::string text = ring(64, 64 * 5, 5, 1);
+  reports(replaced(text, "%box = arith.constant 16384", "%box = arith.constant 16400"), 1,
           {"deadlock", "threads wait at an mbarrier", "mbarrier at byte 32768 of workgroup memory",
            "phase 0: 0 of 1 arrivals and 16 bytes are missing"});
-  reports(replaced(ringText(), "%box = arith.constant 16384", "%box = arith.constant 16368"), 1,
+  reports(replaced(text, "%box = arith.constant 16384", "%box = arith.constant 16368"), 1,
           {"deadlock", "0 of 1 arrivals and -16 bytes are missing"});
   // The second box comes in the next phase.
-  reports(replaced(ringText(), "%box = arith.constant 16384", "%box = arith.constant 8192"), 1,
+  reports(replaced(text, "%box = arith.constant 16384", "%box = arith.constant 8192"), 1,
           {"write-read race", "the bulk copy to the mbarrier at byte 32768 of workgroup memory",
            "the mbarrier's phase is not waited for"});
 }
 
 TEST_F(SimtWarpgroupTest, WrongParities) {
-  ring(64, 64 * 5, 5, 1);
+  std::string text = ring(64, 64 * 5, 5, 1);
   // The consumer's: it takes the phase before for the one it needs.
-  reports(replaced(ringText(), "try_wait.parity %full, %parity", "try_wait.parity %full, %i1"), 1,
+  reports(replaced(text, "try_wait.parity %full, %parity", "try_wait.parity %full, %i1"), 1,
           {"read of memory that nobody has written at ring nvvm.wgmma.mma_async",
            "a multiplication of warpgroup 0"});
   // The producer's: it waits for the end of a phase that nobody begins.
-  reports(replaced(ringText(), "try_wait.parity %empty, %parity", "try_wait.parity %empty, %i0"), 1,
+  reports(replaced(text, "try_wait.parity %empty, %parity", "try_wait.parity %empty, %i0"), 1,
           {"deadlock", "1 threads wait at an mbarrier", "128 of 128 arrivals"});
 }
 
 TEST_F(SimtWarpgroupTest, WrongBarrierCount) {
-  ring(128, 64 * 5, 5, 2);
-  std::string counts = replaced(ringText(), "%i128 = arith.constant 128 : i32",
+  std::string text = ring(128, 64 * 5, 5, 2);
+  std::string counts = replaced(text, "%i128 = arith.constant 128 : i32",
                                 "%i128 = arith.constant 128 : i32\n  %few = arith.constant 96 : "
                                 "i32\n  %many = arith.constant 160 : i32");
   reports(replaced(counts, "number_of_threads = %i128", "number_of_threads = %many"), 1,
@@ -248,38 +240,35 @@ TEST_F(SimtWarpgroupTest, WrongBarrierCount) {
 }
 
 TEST_F(SimtWarpgroupTest, WaitTooWeak) {
-  ring(64, 64 * 5, 5, 1);
-  reports(
-      replaced(ringText(), "wgmma.wait.group.sync.aligned 0", "wgmma.wait.group.sync.aligned 1"), 1,
-      {"the accumulators of the multiplication at", "its group is not waited for"});
+  std::string text = ring(64, 64 * 5, 5, 1);
+  reports(replaced(text, "wgmma.wait.group.sync.aligned 0", "wgmma.wait.group.sync.aligned 1"), 1,
+          {"the accumulators of the multiplication at", "its group is not waited for"});
 }
 
 TEST_F(SimtWarpgroupTest, UnalignedBox) {
-  ring(64, 64 * 5, 5, 1);
-  reports(replaced(ringText(), "%toB = llvm.inttoptr %tileB",
+  std::string text = ring(64, 64 * 5, 5, 1);
+  reports(replaced(text, "%toB = llvm.inttoptr %tileB",
                    "%some = arith.constant 128 : i64\n%shifted = arith.addi %tileB, %some : i64\n"
                    "%toB = llvm.inttoptr %shifted"),
           1, {"bulk copy at", "byte 8320 of workgroup memory is not aligned to 1024 bytes"});
 }
 
 TEST_F(SimtWarpgroupTest, UnwrittenMemoryMayBeCopiedButNotRead) {
-  ring(64, 64 * 5, 5, 1);
+  std::string text = ring(64, 64 * 5, 5, 1);
   // Nobody has written the last step's columns of A.
-  size_t slot = empty<uint16_t>(64 * 320);
-  std::vector<uint16_t> row = noise(256);
+  slots[0] = slots[empty<uint16_t>(64 * 320)];
   for (size_t i = 0; i < 64; ++i) {
-    ASSERT_FALSE(driver->copyIn(slots[slot] + i * 640, row.data(), 512));
+    ASSERT_FALSE(driver->copyIn(slots[0] + i * 640, a.data(), 512));
   }
-  mapA.address = reinterpret_cast<const uint8_t *>(slots[slot]);
-  reports(ringText(), 1,
-          {"read of memory that nobody has written", "a multiplication of warpgroup 0"});
-  std::string report = runText(ringText(), 1, nullptr);
+  slots.pop_back();
+  reports(text, 1, {"read of memory that nobody has written", "a multiplication of warpgroup 0"});
+  std::string report = runText(text, 1, nullptr);
   EXPECT_EQ(report.find("bulk"), std::string::npos) << report;
 }
 
 TEST_F(SimtWarpgroupTest, DescriptorsAreTheWarpgroups) {
-  ring(64, 64 * 5, 5, 1);
-  reports(replaced(ringText(), "%descA = arith.ori %partA, %flags : i64",
+  std::string text = ring(64, 64 * 5, 5, 1);
+  reports(replaced(text, "%descA = arith.ori %partA, %flags : i64",
                    "%t64 = arith.index_cast %t : index to i64\n%own = arith.muli %t64, %l8 : i64\n"
                    "%part = arith.addi %partA, %own : i64\n"
                    "%descA = arith.ori %part, %flags : i64"),
@@ -302,7 +291,7 @@ TEST_F(SimtWarpgroupTest, OperandsAreNotOverwritten) {
 }
 
 TEST_F(SimtWarpgroupTest, AccumulatorsAreNotTouchedAfterTheFence) {
-  ring(64, 64 * 5, 5, 1);
+  std::string text = ring(64, 64 * 5, 5, 1);
   std::string touched = R"(
         nvvm.wgmma.fence.aligned
         %e = llvm.extractvalue %acc[3] : SUMS
@@ -312,7 +301,7 @@ TEST_F(SimtWarpgroupTest, AccumulatorsAreNotTouchedAfterTheFence) {
   for (size_t at = touched.find("SUMS"); at != std::string::npos; at = touched.find("SUMS")) {
     touched.replace(at, 4, sumsType(64));
   }
-  std::string text = replaced(ringText(), "        nvvm.wgmma.fence.aligned\n", touched);
+  text = replaced(text, "        nvvm.wgmma.fence.aligned\n", touched);
   reports(replaced(text, "%b0, %acc,", "%b0, %acc2,"), 1,
           {"the accumulators of the multiplication at", "touched after the warpgroup fence"});
 }

@@ -7,9 +7,17 @@
 #ifndef DSV2_TEST_TARGET_SIMTWARPGROUPTEXTS_H
 #define DSV2_TEST_TARGET_SIMTWARPGROUPTEXTS_H
 
+#include <cstdint>
 #include <string>
 
 namespace dsv2::test {
+
+inline std::string replacedAll(std::string text, const std::string &what, const std::string &by) {
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) {
+    text.replace(at, what.size(), by);
+  }
+  return text;
+}
 
 /// The accumulators of a thread for n columns.
 inline std::string sumsType(int n) {
@@ -81,12 +89,17 @@ constexpr const char *kFragmentText = R"(
 
 /// C[item * 64 .. + 64][64] = A[item * 64 .. + 64][K] B[64][K] transposed, K = 64 %steps, bf16.
 /// Warpgroup 1 brings boxes of 64 x 64 of both by bulk copies into two stages, warpgroup 0
-/// multiplies and writes the result through workgroup memory. %mapA, %mapB: addresses of tensor
-/// maps. Waits that are too weak, wrong counts and so on are changes of this text.
-inline std::string ringText() {
+/// multiplies and writes the result through workgroup memory. A has %rows rows; `columns` elements
+/// of the rows of `rowBytes` bytes of both exist. Waits that are too weak, wrong counts and so on
+/// are changes of this text.
+inline std::string ringText(int64_t columns, int64_t rowBytes) {
   std::string head = R"(
 #shared = #gpu.address_space<workgroup>
-func.func @ring(%mapA: index, %mapB: index, %out: memref<65536x64xf32>, %steps: index,
+func.func @ring(%a: memref<65536xbf16>, %b: memref<65536xbf16>, %out: memref<65536x64xf32>,
+                %steps: index, %rows: index,
+                %tensorA: !llvm.ptr {dsv2.tensor_map = {slot = 0 : i64, COLUMNS, rows_slot = 4 : i64,
+                                     box_rows = 64 : i64}},
+                %tensorB: !llvm.ptr {dsv2.tensor_map = {slot = 1 : i64, COLUMNS, box_rows = 64 : i64}},
                 %begin: index, %end: index, %scratch: memref<0xi8>)
     attributes {dsv2.threads = 256 : i64, dsv2.shared_bytes = 50176 : i64} {
   %c0 = arith.constant 0 : index
@@ -202,10 +215,6 @@ func.func @ring(%mapA: index, %mapB: index, %out: memref<65536x64xf32>, %steps: 
     scf.if %isProducer {
       %elected = nvvm.elect.sync -> i1
       scf.if %elected {
-        %a64 = arith.index_cast %mapA : index to i64
-        %b64 = arith.index_cast %mapB : index to i64
-        %tensorA = llvm.inttoptr %a64 : i64 to !llvm.ptr
-        %tensorB = llvm.inttoptr %b64 : i64 to !llvm.ptr
         scf.for %i = %begin to %end step %c1 {
           %firstStep = arith.subi %i, %begin : index
           %count0 = arith.muli %firstStep, %steps : index
@@ -245,11 +254,9 @@ func.func @ring(%mapA: index, %mapB: index, %out: memref<65536x64xf32>, %steps: 
   return
 }
 )";
-  std::string text = head + consumer + end;
-  for (size_t at = text.find("SUMS"); at != std::string::npos; at = text.find("SUMS")) {
-    text.replace(at, 4, sumsType(64));
-  }
-  return text;
+  return replacedAll(replacedAll(head + consumer + end, "SUMS", sumsType(64)), "COLUMNS",
+                     "columns = " + std::to_string(columns) +
+                         " : i64, row_bytes = " + std::to_string(rowBytes) + " : i64");
 }
 
 /// C[item * 64 .. + 64][128] = A[item * 64 .. + 64][64] B[64][128], bf16, by one warpgroup that
@@ -327,10 +334,7 @@ func.func @staged(%a: memref<65536x64xbf16>, %b: memref<64x128xbf16>, %out: memr
   return
 }
 )";
-  for (size_t at = text.find("SUMS"); at != std::string::npos; at = text.find("SUMS")) {
-    text.replace(at, 4, sumsType(128));
-  }
-  return text;
+  return replacedAll(text, "SUMS", sumsType(128));
 }
 
 } // namespace dsv2::test

@@ -34,6 +34,7 @@ void Workgroup::joinClocks(Thread *const *members, size_t memberCount) {
     publish(*members[i], *joined);
     ++members[i]->now;
   }
+  joined->findFloor(agents.threads);
   ClockRef shared = std::move(joined);
   for (size_t i = 0; i < memberCount; ++i) {
     members[i]->base = shared;
@@ -41,9 +42,10 @@ void Workgroup::joinClocks(Thread *const *members, size_t memberCount) {
 }
 
 void Workgroup::barrier(Thread &thread, uint32_t id, uint32_t threadCount, const char *where) {
-  if (id >= kBarriers || threadCount > count) {
+  if (id >= kBarriers || threadCount > count || threadCount % kBarrierLanes != 0) {
     report(concat("barrier ", id, " of ", threadCount, " threads at ", where, ": a workgroup of ",
-                  count, " threads has barriers 0 to ", kBarriers - 1));
+                  count, " threads has barriers 0 to ", kBarriers - 1, " of multiples of ",
+                  kBarrierLanes, " threads"));
     abandon(thread);
   }
   std::vector<Thread *> &waiting = atBarrier[id];

@@ -32,7 +32,7 @@ struct Workgroup::Knowledge {
            (agent == thread.index && epoch <= thread.fenced) ||
            (agent == agents.copiesOf(thread.index) && epoch <= thread.fencedCopies);
   }
-  const Clock *clock() const { return &known; }
+  Epoch floor() const { return known.floor; }
 };
 
 /// What every thread of a warpgroup knows, of which none waits for the others.
@@ -53,7 +53,13 @@ struct Workgroup::GroupKnowledge {
     return std::all_of(clocks.begin(), clocks.end(),
                        [&](const Clock *clock) { return clock->throughProxy(agent) >= epoch; });
   }
-  const Clock *clock() const { return clocks.front(); }
+  Epoch floor() const {
+    Epoch least = clocks.front()->floor;
+    for (const Clock *clock : clocks) {
+      least = std::min(least, clock->floor);
+    }
+    return least;
+  }
 };
 
 bool Workgroup::seesThroughProxy(const Thread &thread, Agent agent, Epoch epoch) const {
@@ -108,7 +114,7 @@ void Workgroup::touchShared(Thread &thread, const Access &access, const Knows &k
                           whoIs(access.agent), ", byte ", (at + number) * kCellBytes,
                           " of workgroup memory"));
           }
-          Finding finding = touch(cell, access, knows, agents.count(), readerSets);
+          Finding finding = touch(cell, access, knows, readerSets);
           if (finding.conflict != Conflict::None) {
             reportFinding(access, finding,
                           reinterpret_cast<uintptr_t>(shared) + (at + number) * kCellBytes,
@@ -193,7 +199,7 @@ uint64_t Workgroup::accessGlobal(Thread &thread, const Access &access, bool copi
         cell.readEpoch = 0;
         cell.manyGroupsRead = true;
       }
-      Finding finding = touch(cell, access, knows, agents.count(), readerSets);
+      Finding finding = touch(cell, access, knows, readerSets);
       if (access.write) {
         cell.writeGroup = group;
         cell.manyGroupsRead = false;

@@ -26,6 +26,8 @@ struct Clock {
   /// What is also visible to asynchronous accesses, of threads and their copies; the other agents'
   /// always is. Empty: nothing.
   std::vector<Epoch> proxy;
+  /// Every thread is known up to here.
+  Epoch floor = 0;
 
   Epoch of(Agent agent) const { return agent < seen.size() ? seen[agent] : 0; }
   Epoch throughProxy(Agent agent) const { return agent < proxy.size() ? proxy[agent] : 0; }
@@ -33,6 +35,9 @@ struct Clock {
   void join(const Clock &other) {
     joinInto(seen, other.seen);
     joinInto(proxy, other.proxy);
+  }
+  void findFloor(uint32_t threads) {
+    floor = seen.size() < threads ? 0 : *std::min_element(seen.begin(), seen.begin() + threads);
   }
   static void joinInto(std::vector<Epoch> &into, const std::vector<Epoch> &other) {
     if (into.size() < other.size()) {
@@ -60,6 +65,7 @@ constexpr uint32_t kWarpgroup = 128;
 struct Agents {
   uint32_t threads = 0;
   uint32_t mbarriers = 0; ///< so far
+  static constexpr uint32_t kMostMbarriers = 64;
 
   Agent copiesOf(uint32_t thread) const { return threads + thread; }
   Agent warpgroupOf(uint32_t thread) const { return 2 * threads + thread / kWarpgroup; }
@@ -67,6 +73,7 @@ struct Agents {
     return 2 * threads + (threads + kWarpgroup - 1) / kWarpgroup + mbarrier;
   }
   uint32_t count() const { return bulkCopiesOf(mbarriers); }
+  uint32_t most() const { return bulkCopiesOf(kMostMbarriers); }
 
   bool isThread(Agent agent) const { return agent < threads; }
   bool isCopies(Agent agent) const { return agent >= threads && agent < 2 * threads; }

@@ -57,6 +57,11 @@ void Workgroup::mbarrierInit(Thread &thread, void *object, int32_t arrivals, con
     mbarrier = other.offset == offset ? &other : mbarrier;
   }
   if (!mbarrier) {
+    if (mbarriers.size() == Agents::kMostMbarriers) {
+      report(
+          concat("more than ", Agents::kMostMbarriers, " mbarriers at ", where, " are not played"));
+      abandon(thread);
+    }
     mbarriers.emplace_back();
     mbarrier = &mbarriers.back();
     mbarrier->offset = offset;
@@ -137,6 +142,7 @@ void Workgroup::acquire(Thread &thread, Mbarrier &mbarrier) {
   if (thread.base != mbarrier.joinedFrom) {
     auto joined = std::make_shared<Clock>(*thread.base);
     joined->join(*mbarrier.completed);
+    joined->findFloor(agents.threads);
     mbarrier.joinedFrom = thread.base;
     mbarrier.joined = std::move(joined);
   }

@@ -28,22 +28,11 @@ struct Cell {
   Epoch writeEpoch = 0, readEpoch = 0;
   uint16_t writer = 0, reader = 0;
   uint32_t writeGroup = 0, readGroup = 0; ///< workgroups, in global memory
-  uint32_t readers = 0;                   ///< 0: only `reader`; else 1 + number of the set
+  uint32_t readers = 0;                   ///< 0: only `reader`; else a list of ReaderSets
   bool manyGroupsRead = false;
   uint8_t span = kBlockCells; ///< cells that this one stands for, from here on: 1, 2, 4 or 8
   bool unwritten = false;     ///< the last write copied memory that nobody had written
   const char *writtenAt = nullptr, *readAt = nullptr;
-};
-
-/// The epochs at which several agents have read a cell.
-struct ReaderSet {
-  struct Read {
-    Agent agent;
-    Epoch epoch;
-  };
-  std::vector<Read> reads;        ///< while few
-  std::vector<Epoch> dense;       ///< by agent, once many; empty before
-  const Clock *cleaned = nullptr; ///< reads that this clock knows were dropped
 };
 
 /// One access, by a thread or on its behalf.
@@ -66,34 +55,97 @@ struct Finding {
   const char *where = nullptr;
 };
 
-/// Reader sets of one workgroup's run.
+/// Lists of readers of one workgroup's run. A list has an entry for each time at which somebody has
+/// read, with a bit for each agent: between barriers, threads have the same time. Lists are
+/// numbered from 1; 0 is the empty one.
 class ReaderSets {
 public:
-  void clear() {
-    used = 0;
-    free.clear();
+  /// Forgets all lists. `newThreads`: agents below are threads.
+  void reset(uint32_t agents, uint32_t newThreads) {
+    words = (agents + 63) / 64;
+    threads = newThreads;
+    entries.clear();
+    masks.clear();
+    unused = 0;
   }
-  /// A new empty set: 1 + its number.
-  uint32_t take();
-  void give(uint32_t set) { free.push_back(set); }
-  uint32_t copy(uint32_t set) {
-    uint32_t number = take();
-    (*this)[number] = (*this)[set];
-    return number;
+  /// Adds a read, in place of an earlier one of the agent; drops those that everybody knows.
+  template <typename Knows>
+  void add(uint32_t &list, uint32_t agent, Epoch epoch, const Knows &knows) {
+    bool found = false;
+    for (uint32_t *link = &list; *link != 0;) {
+      uint32_t number = *link;
+      Entry &entry = entries[number - 1];
+      uint64_t &word = mask(number)[agent / 64], bit = uint64_t(1) << (agent % 64);
+      bool had = (word & bit) != 0;
+      if (entry.epoch == epoch) {
+        word |= bit;
+        entry.onlyThreads = entry.onlyThreads && agent < threads;
+        found = true;
+      } else {
+        word &= ~bit;
+        if ((entry.onlyThreads && entry.epoch <= knows.floor()) || (had && isEmpty(number))) {
+          *link = entry.next;
+          giveEntry(number);
+          continue;
+        }
+      }
+      link = &entry.next;
+    }
+    if (!found) {
+      uint32_t number = takeEntry();
+      entries[number - 1] = {epoch, list, agent < threads};
+      mask(number)[agent / 64] |= uint64_t(1) << (agent % 64);
+      list = number;
+    }
   }
-  ReaderSet &operator[](uint32_t set) { return sets[set - 1]; }
+  /// Calls `check` with each read that the clock's floor does not tell to be known.
+  template <typename Knows, typename Check>
+  void each(uint32_t list, const Knows &knows, Check check) {
+    for (; list != 0; list = entries[list - 1].next) {
+      const Entry &entry = entries[list - 1];
+      if (entry.onlyThreads && entry.epoch <= knows.floor()) {
+        continue;
+      }
+      for (uint32_t i = 0; i < words; ++i) {
+        for (uint64_t word = mask(list)[i]; word != 0; word &= word - 1) {
+          check(i * 64 + static_cast<uint32_t>(__builtin_ctzll(word)), entry.epoch);
+        }
+      }
+    }
+  }
+  void give(uint32_t list) {
+    while (list != 0) {
+      uint32_t next = entries[list - 1].next;
+      giveEntry(list);
+      list = next;
+    }
+  }
+  uint32_t copy(uint32_t list);
 
 private:
-  std::vector<ReaderSet> sets;
-  std::vector<uint32_t> free;
-  size_t used = 0;
+  struct Entry {
+    Epoch epoch;
+    uint32_t next;
+    bool onlyThreads;
+  };
+  uint64_t *mask(uint32_t number) { return &masks[(number - 1) * size_t(words)]; }
+  bool isEmpty(uint32_t number);
+  uint32_t takeEntry();
+  void giveEntry(uint32_t number) {
+    entries[number - 1].next = unused;
+    unused = number;
+  }
+
+  std::vector<Entry> entries;
+  std::vector<uint64_t> masks; ///< `words` of each entry
+  uint32_t words = 0, threads = 0;
+  uint32_t unused = 0; ///< a list
 };
 
 /// Applies accesses to cells. `Knows` is what the acting thread knows: sees(Agent, Epoch) of
-/// writes, orders(Agent, Epoch) of reads, and const Clock *clock().
+/// writes, orders(Agent, Epoch) of reads, and floor(): up to this epoch it knows every thread.
 template <typename Knows>
-Finding touch(Cell &cell, const Access &access, const Knows &knows, uint32_t agents,
-              ReaderSets &sets) {
+Finding touch(Cell &cell, const Access &access, const Knows &knows, ReaderSets &sets) {
   Finding finding;
   if (cell.writeEpoch != 0 && !knows.sees(cell.writer, cell.writeEpoch)) {
     finding = {access.write ? Conflict::WriteAfterWrite : Conflict::ReadAfterWrite, cell.writer,
@@ -107,13 +159,7 @@ Finding touch(Cell &cell, const Access &access, const Knows &knows, uint32_t age
       }
     };
     if (cell.readers != 0) {
-      ReaderSet &set = sets[cell.readers];
-      for (const ReaderSet::Read &read : set.reads) {
-        check(read.agent, read.epoch);
-      }
-      for (size_t agent = 0; agent < set.dense.size(); ++agent) {
-        check(static_cast<Agent>(agent), set.dense[agent]);
-      }
+      sets.each(cell.readers, knows, check);
       sets.give(cell.readers);
     } else {
       check(cell.reader, cell.readEpoch);
@@ -127,6 +173,7 @@ Finding touch(Cell &cell, const Access &access, const Knows &knows, uint32_t age
     return finding;
   }
   if (cell.readers == 0) {
+    // A read that came before this one is implied by it.
     if (cell.readEpoch == 0 || cell.reader == access.agent ||
         knows.orders(cell.reader, cell.readEpoch)) {
       cell.reader = static_cast<uint16_t>(access.agent);
@@ -134,46 +181,10 @@ Finding touch(Cell &cell, const Access &access, const Knows &knows, uint32_t age
       cell.readAt = access.where;
       return finding;
     }
-    cell.readers = sets.take();
-    ReaderSet &set = sets[cell.readers];
-    set.cleaned = knows.clock();
-    set.reads.push_back({cell.reader, cell.readEpoch});
+    sets.add(cell.readers, cell.reader, cell.readEpoch, knows);
   }
   cell.readAt = access.where;
-  ReaderSet &set = sets[cell.readers];
-  // Reads that came before this one are implied by it.
-  if (set.cleaned != knows.clock() && set.dense.empty()) {
-    set.cleaned = knows.clock();
-    size_t kept = 0;
-    for (const ReaderSet::Read &read : set.reads) {
-      if (!knows.orders(read.agent, read.epoch)) {
-        set.reads[kept++] = read;
-      }
-    }
-    set.reads.resize(kept);
-  }
-  if (set.dense.empty()) {
-    for (ReaderSet::Read &read : set.reads) {
-      if (read.agent == access.agent) {
-        read.epoch = access.epoch;
-        return finding;
-      }
-    }
-    constexpr size_t kFew = 24;
-    if (set.reads.size() < kFew) {
-      set.reads.push_back({access.agent, access.epoch});
-      return finding;
-    }
-    set.dense.assign(agents, 0);
-    for (const ReaderSet::Read &read : set.reads) {
-      set.dense[read.agent] = read.epoch;
-    }
-    set.reads.clear();
-  }
-  if (set.dense.size() <= access.agent) {
-    set.dense.resize(access.agent + 1, 0); // an agent that has come since
-  }
-  set.dense[access.agent] = access.epoch;
+  sets.add(cell.readers, access.agent, access.epoch, knows);
   return finding;
 }
 

@@ -121,7 +121,7 @@ static float halfToFloat(uint16_t half) {
 }
 
 /// Element `number` of a lane's registers.
-static float readElement(const void *registers, uint32_t number, uint8_t type) {
+static inline float readElement(const void *registers, uint32_t number, uint8_t type) {
   if (type == SimtF32) {
     float value = 0;
     std::memcpy(&value, static_cast<const float *>(registers) + number, sizeof(value));
@@ -138,55 +138,62 @@ static float readElement(const void *registers, uint32_t number, uint8_t type) {
   return value;
 }
 
-namespace {
-struct Place {
-  uint32_t row = 0, column = 0;
-};
-} // namespace
-
-static Place placeOf(const SimtFragment &fragment, uint32_t lane, uint32_t element) {
-  Place place;
-  for (uint32_t bit = 0; bit < fragment.laneBits; ++bit) {
-    if (lane >> bit & 1) {
-      place.row ^= fragment.lane[bit][0];
-      place.column ^= fragment.lane[bit][1];
+static void findPlaces(const uint8_t (*bases)[2], uint32_t bits, MatrixTables::Place *places) {
+  for (uint32_t number = 0; number < 1u << bits; ++number) {
+    MatrixTables::Place place = {0, 0};
+    for (uint32_t bit = 0; bit < bits; ++bit) {
+      if (number >> bit & 1) {
+        place.row ^= bases[bit][0];
+        place.column ^= bases[bit][1];
+      }
     }
+    places[number] = place;
   }
-  for (uint32_t bit = 0; bit < fragment.elementBits; ++bit) {
-    if (element >> bit & 1) {
-      place.row ^= fragment.element[bit][0];
-      place.column ^= fragment.element[bit][1];
-    }
-  }
-  return place;
 }
 
 void Workgroup::multiplyMatrices(Thread *firstLane, uint32_t size) {
   const SimtMatrixOp &op = *firstLane->operands.matrix;
+  const SimtFragment *fragments[] = {&op.a, &op.b, &op.c};
+  if (matrixTables.op != &op) {
+    matrixTables.op = &op;
+    for (unsigned which : {0u, 1u, 2u}) {
+      const SimtFragment &fragment = *fragments[which];
+      findPlaces(fragment.lane, fragment.laneBits, matrixTables.lane[which]);
+      findPlaces(fragment.element, fragment.elementBits, matrixTables.element[which]);
+    }
+  }
   constexpr uint32_t kMost = 64;
-  static thread_local float a[kMost][kMost], b[kMost][kMost];
-  auto gather = [&](const SimtFragment &fragment, unsigned which, float (*into)[kMost]) {
+  static thread_local float a[kMost][kMost], b[kMost][kMost], sums[kMost][kMost];
+  auto eachElement = [&](unsigned which, auto visit) {
     for (uint32_t lane = 0; lane < size; ++lane) {
       const Operands &operands = threads[firstLane->index + lane].operands;
-      for (uint32_t e = 0; e < 1u << fragment.elementBits; ++e) {
-        Place place = placeOf(fragment, lane, e);
-        into[place.row][place.column] = readElement(operands.in[which], e, op.factorType);
+      MatrixTables::Place first = matrixTables.lane[which][lane];
+      for (uint32_t e = 0; e < 1u << fragments[which]->elementBits; ++e) {
+        MatrixTables::Place place = matrixTables.element[which][e];
+        visit(operands, e, first.row ^ place.row, first.column ^ place.column);
       }
     }
   };
-  gather(op.a, 0, a);
-  gather(op.b, 1, b);
-  for (uint32_t lane = 0; lane < size; ++lane) {
-    const Operands &operands = threads[firstLane->index + lane].operands;
-    for (uint32_t e = 0; e < 1u << op.c.elementBits; ++e) {
-      Place place = placeOf(op.c, lane, e);
-      float sum = readElement(operands.in[2], e, op.sumType);
-      for (uint32_t k = 0; k < op.depth; ++k) {
-        sum += a[place.row][k] * b[k][place.column];
+  eachElement(0, [&](const Operands &operands, uint32_t e, uint32_t row, uint32_t column) {
+    a[row][column] = readElement(operands.in[0], e, op.factorType);
+  });
+  eachElement(1, [&](const Operands &operands, uint32_t e, uint32_t row, uint32_t column) {
+    b[row][column] = readElement(operands.in[1], e, op.factorType);
+  });
+  eachElement(2, [&](const Operands &operands, uint32_t e, uint32_t row, uint32_t column) {
+    sums[row][column] = readElement(operands.in[2], e, op.sumType);
+  });
+  for (uint32_t row = 0; row < op.rows; ++row) {
+    for (uint32_t k = 0; k < op.depth; ++k) {
+      float factor = a[row][k];
+      for (uint32_t column = 0; column < op.columns; ++column) {
+        sums[row][column] += factor * b[k][column];
       }
-      std::memcpy(static_cast<float *>(operands.out) + e, &sum, sizeof(sum));
     }
   }
+  eachElement(2, [&](const Operands &operands, uint32_t e, uint32_t row, uint32_t column) {
+    std::memcpy(static_cast<float *>(operands.out) + e, &sums[row][column], sizeof(float));
+  });
 }
 
 /// numbers: tiles, transpose. Who gets an element has read it, whoever named its row: so a lane

@@ -87,7 +87,6 @@ bool Workgroup::run(const Grid &newGrid, int64_t groupNumber, uint32_t launchGen
   lastRange = nullptr;
   scheduler = FiberContext(); // perhaps on another thread of the system this time
   ++generation;
-  readerSets.clear();
   std::memset(shared, kPoison, grid->kernel->sharedBytes);
   std::fill(warpArrived.begin(), warpArrived.end(), 0);
   std::fill(groupArrived.begin(), groupArrived.end(), 0);
@@ -96,6 +95,8 @@ bool Workgroup::run(const Grid &newGrid, int64_t groupNumber, uint32_t launchGen
   }
   mbarriers.clear();
   agents.mbarriers = 0;
+  readerSets.reset(agents.most(), count);
+  matrixTables.op = nullptr;
   warpgroups.clear();
   warpgroups.resize((count + kWarpgroup - 1) / kWarpgroup);
   fencedFrom = fencedTo = nullptr;

@@ -89,6 +89,15 @@ struct Thread final : SimtThread {
   void noteSums(const float *slot, Epoch group, const char *at);
 };
 
+/// Where the elements of a matrix operation's fragments lie.
+struct MatrixTables {
+  struct Place {
+    uint8_t row, column;
+  };
+  const SimtMatrixOp *op = nullptr;
+  Place lane[3][64], element[3][64]; ///< of A, B and C; the place is both, xor-ed
+};
+
 /// A kernel as the runtime sees it.
 struct KernelCode {
   SimtEntry entry = nullptr;
@@ -209,6 +218,7 @@ private:
   uint64_t sharedCapacity = 0;
   std::vector<Cell> sharedCells;
   ReaderSets readerSets;
+  MatrixTables matrixTables; ///< of the last multiplication
   Range *lastRange = nullptr;
 
   const Grid *grid = nullptr;
@@ -231,6 +241,8 @@ private:
 
 /// Barriers of a workgroup, as NVIDIA's hardware has them.
 constexpr uint32_t kBarriers = 16;
+/// A count of threads is one of whole warps.
+constexpr uint32_t kBarrierLanes = 32;
 
 /// The functions that kernels call.
 extern const SimtCalls kCalls;

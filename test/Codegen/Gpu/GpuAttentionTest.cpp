@@ -156,5 +156,20 @@ TEST(GpuAttentionTest, AgreesWithAPlainLoopInEverySchedule) {
   }
 }
 
+/// 16 and 128 heads of 512 latents. Rows of few tokens and of none leave blocks of the others
+/// empty.
+TEST(GpuAttentionTest, AgreesAtTheSizesOfModels) {
+  SimtHouse house;
+  for (const std::string &target : house.names()) {
+    for (const Case &c : {Case{16, 512, 64, true, false}, Case{128, 512, 64, true, true}}) {
+      Attention problem(c, {1, c.heads == 16 ? 300 : 129, 0});
+      Elements one = problem.sequential(house, target);
+      EXPECT_LE(problem.agreement(one), kRoundedBound) << target << " " << c.heads << " heads";
+      Elements two = problem.splitAndMerge(house, target);
+      EXPECT_TRUE(one.sameBits(two, 0, 0, one.size())) << target << " " << c.heads << " heads";
+    }
+  }
+}
+
 } // namespace
 } // namespace dsv2::test

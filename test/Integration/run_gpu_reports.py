@@ -16,7 +16,7 @@ import shipped_models  # noqa: E402
 # Bytes of memory and threads that a workgroup may have; bytes that a kernel of matrices may spill: attention of 512
 # latents fills the 256 registers of gfx1100.
 MACHINES = {"sm_80": (163 << 10, 1024, 0), "sm_90a": (227 << 10, 1024, 0), "gfx942": (64 << 10, 1024, 0),
-            "gfx1100": (64 << 10, 1024, 64)}
+            "gfx1100": (64 << 10, 1024, 32)}
 # Builders whose kernels multiply matrices.
 MATRICES = ("matmul", "grouped_matmul", "latent_attention")
 FIELDS = ("bytes", "scratch", "threads", "shared", "registers", "spills", "workgroups")

@@ -8,6 +8,7 @@
 #include "test/Runtime/SimtKernels.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace dsv2;
 using namespace dsv2::test;
@@ -97,6 +98,69 @@ void copyBox(const uint64_t *slots, SimtThread *self, int64_t, int64_t, void *) 
   for (int64_t i = lane.id(); i < 256; i += self->threads) {
     lane.store(lane.global<float>(1) + i, lane.load(tile + i, "read"), "out");
   }
+}
+
+/// m64n8k16 as the manual lays its sums out.
+constexpr SimtGroupMatrixOp kMultiply = {
+    8,
+    1,
+    0,
+    {{0, 1}, {8, 0}, {0, 8}, {0, 16}, {0, 32}, {0, 64}, {0, 128}},
+    {{0, 2}, {0, 4}, {1, 0}, {2, 0}, {4, 0}, {16, 0}, {32, 0}}};
+
+/// A is 64 rows of 16 ones (of 64 k), B 8 columns of twos: every sum is 32. One mistake at a time.
+enum class Group {
+  Right,
+  NoRegisterFence,
+  NoFence,
+  NoBarrier,
+  NoCommit,
+  NotWaited,
+  TwoGroups,
+  Few
+};
+template <Group kind>
+void multiplyOnes(const uint64_t *slots, SimtThread *self, int64_t, int64_t, void *) {
+  Lane lane{self, slots};
+  int64_t id = lane.id();
+  for (int64_t i = 0; i < 64 && id < 72; ++i) {
+    lane.store(lane.shared<uint16_t>() + id * 64 + i, uint16_t(id < 64 ? 0x3f80 : 0x4000), "store");
+  }
+  if (kind != Group::NoFence) {
+    self->calls->proxyFence(self, "fence");
+  }
+  if (kind != Group::NoBarrier) {
+    lane.barrier("barrier");
+  }
+  if (kind == Group::Few && id >= 96) {
+    return;
+  }
+  alignas(16) float sums[4] = {};
+  // Swizzled by 128 bytes; 1024 bytes from 8 rows to the next; B behind the 8 KiB of A.
+  constexpr int64_t kBits = int64_t(1) << 62 | int64_t(64) << 32;
+  auto multiply = [&] {
+    self->calls->groupMultiply(self, &kMultiply, kBits, kBits | 8192 >> 4, sums, SimtFresh,
+                               "multiply");
+  };
+  if (kind != Group::NoRegisterFence) {
+    self->calls->groupFence(self, "register fence");
+  }
+  multiply();
+  if (kind != Group::NoCommit) {
+    self->calls->groupCommit(self, "commit");
+  }
+  if (kind == Group::NotWaited) {
+    return;
+  }
+  self->calls->groupWait(self, 0, "wait");
+  if (kind == Group::TwoGroups) {
+    self->calls->groupFence(self, "register fence");
+    multiply();
+    self->calls->groupCommit(self, "commit");
+    self->calls->groupWait(self, 1, "wait");
+  }
+  self->calls->groupResult(self, sums, "use");
+  lane.store(lane.global<float>(0) + id, sums[3], "out");
 }
 
 template <int32_t registers>
@@ -212,6 +276,51 @@ TEST_F(SimtAsyncTest, WrongMaps) {
   box();
   map.rows = 100; // more than there is memory for
   EXPECT_TRUE(says(launch(copyBox<Box::Right>, 32), {"out of bounds: read of 124 bytes at box"}));
+}
+
+TEST_F(SimtAsyncTest, WarpgroupsMultiply) {
+  size_t out = buffer(128);
+  constexpr uint64_t kShared = 9216;
+  EXPECT_EQ(launch(multiplyOnes<Group::Right>, 128, 1, kShared), "");
+  EXPECT_EQ(read(out)[77], 32.0f);
+  EXPECT_TRUE(says(launch(multiplyOnes<Group::NoRegisterFence>, 128, 1, kShared),
+                   {"the accumulators of the multiplication at multiply by thread 0", "no fence"}));
+  EXPECT_TRUE(says(launch(multiplyOnes<Group::NoFence>, 128, 1, kShared),
+                   {"write-read race: read at multiply by a multiplication of warpgroup 0",
+                    "store by thread 0", "no fence between plain and asynchronous accesses"}));
+  EXPECT_TRUE(says(launch(multiplyOnes<Group::NoBarrier>, 128, 1, kShared),
+                   {"race", "multiply", "store by thread"}));
+  EXPECT_TRUE(says(launch(multiplyOnes<Group::Right>, 128, 1, kShared - 1024),
+                   {"out of bounds", "8192 bytes of workgroup memory"}));
+  EXPECT_TRUE(says(launch(multiplyOnes<Group::Few>, 128, 1, kShared),
+                   {"deadlock: 96 threads wait at a multiplication of a warpgroup, multiply",
+                    "not all of its warpgroup are there"}));
+}
+
+TEST_F(SimtAsyncTest, GroupsAreWaitedFor) {
+  size_t out = buffer(128);
+  constexpr uint64_t kShared = 9216;
+  EXPECT_TRUE(says(launch(multiplyOnes<Group::NotWaited>, 128, 1, kShared),
+                   {"returned before its multiplication at multiply was waited for"}));
+  for (SimtEntry entry : {multiplyOnes<Group::NoCommit>, multiplyOnes<Group::TwoGroups>}) {
+    EXPECT_TRUE(
+        says(launch(entry, 128, 1, kShared),
+             {"the accumulators of the multiplication at multiply are used at use by thread",
+              "its group is not waited for"}));
+    EXPECT_TRUE(std::isnan(read(out)[0]));
+  }
+}
+
+TEST_F(SimtAsyncTest, WithoutChecksTheSameValues) {
+  open(false);
+  size_t out = buffer(128);
+  EXPECT_EQ(launch(multiplyOnes<Group::NoFence>, 128, 1, 9216), "");
+  EXPECT_EQ(read(out)[77], 32.0f);
+  EXPECT_EQ(launch(handOn<Mistake::None>, 128), "");
+  EXPECT_EQ(read(out)[5], 8.0f);
+  box();
+  EXPECT_EQ(launch(copyBox<Box::Right>, 32), "");
+  EXPECT_EQ(read(1)[1], 80.0f);
 }
 
 TEST_F(SimtAsyncTest, Registers) {

@@ -21,12 +21,13 @@ struct Spec {
   double scale;
   int64_t qRow, qHead, ropeRow, ropeHead, outRow, outHead;
   std::string mode;
+  AttentionTile tile;
 
-  static FailureOr<Spec> read(const KernelRequest &request);
-  int64_t groups() const { return (heads + kAttentionHeads - 1) / kAttentionHeads; }
+  static FailureOr<Spec> read(const KernelRequest &request, const TileEmitter &emitter);
+  int64_t groups() const { return tile.groups(heads); }
 };
 
-FailureOr<Spec> Spec::read(const KernelRequest &request) {
+FailureOr<Spec> Spec::read(const KernelRequest &request, const TileEmitter &emitter) {
   SpecReader reader("latent_attention", request);
   Spec s;
   s.heads = reader.integer("heads");
@@ -45,10 +46,11 @@ FailureOr<Spec> Spec::read(const KernelRequest &request) {
   s.outRow = reader.integer("out_row_stride");
   s.outHead = reader.integer("out_head_stride");
   s.mode = reader.choice("mode", {"sequential", "split", "merge"});
-  if (s.pageTokens % 16 != 0 || kAttentionBlock % s.pageTokens != 0) {
+  s.tile = emitter.attentionTile(s.type);
+  if (s.pageTokens % 16 != 0 || s.tile.tokens % s.pageTokens != 0) {
     reader.fail("page_tokens", "is " + llvm::Twine(s.pageTokens) +
                                    ", expected a multiple of 16 that divides " +
-                                   llvm::Twine(kAttentionBlock));
+                                   llvm::Twine(s.tile.tokens));
   }
   if (s.rowElements < (s.latent + 15) / 16 * 16) {
     reader.fail("row_elements", "is " + llvm::Twine(s.rowElements) + ", expected at least " +
@@ -96,8 +98,8 @@ private:
 };
 
 Attention::Place Attention::place(Value item) {
-  Value first = e.mul(e.rem(item, s.groups()), kAttentionHeads);
-  return {e.div(item, s.groups()), {first, kAttentionHeads, e.index(s.heads)}};
+  Value first = e.mul(e.rem(item, s.groups()), s.tile.heads);
+  return {e.div(item, s.groups()), {first, s.tile.heads, e.index(s.heads)}};
 }
 
 Operand Attention::queries(ArrayRef<Value> args, const Place &at) {
@@ -112,8 +114,8 @@ PagedPanel Attention::cachedTokens(ArrayRef<Value> args, Value row, Value block,
   panel.table = args[3];
   panel.tableOffset = e.mul(e.loadIndex(args[5], row), s.tableStride);
   panel.pageTokens = s.pageTokens;
-  panel.first = e.mul(block, kAttentionBlock);
-  panel.count = e.minimum(e.sub(context, panel.first), e.index(kAttentionBlock));
+  panel.first = e.mul(block, s.tile.tokens);
+  panel.count = e.minimum(e.sub(context, panel.first), e.index(s.tile.tokens));
   panel.depth = s.latent + s.rope;
   return panel;
 }
@@ -123,7 +125,7 @@ TileState Attention::attend(const Operand &q, const Operand &cache, const RowBlo
   // 2^(c x) = e^(scale x)
   double c = s.scale * 1.4426950408889634;
   Tile scores =
-      e.contract(e.zeros({heads, kAttentionBlock, TileKind::Scores}), q, cache, Along::Rows);
+      e.contract(e.zeros({heads, s.tile.tokens, TileKind::Scores}), q, cache, Along::Rows);
   scores = e.limitColumns(scores, count);
   RowVector maximum =
       e.mapRows({e.reduceRows(RowReduction::Maximum, scores)},
@@ -173,12 +175,12 @@ void Attention::sequential(ArrayRef<Value> args) {
     Value context = e.loadIndex(args[4], at.row);
     Operand q = queries(args, at);
     e.pipeline(
-        e.ceilDiv(context, kAttentionBlock),
+        e.ceilDiv(context, s.tile.tokens),
         [&](Value block) { return SmallVector<Panel>{cachedTokens(args, at.row, block, context)}; },
         resultShape(at.heads), emptyRows(at.heads),
         [&](Value block, ArrayRef<Operand> staged, TileState state) {
           Value count =
-              e.minimum(e.sub(context, e.mul(block, kAttentionBlock)), e.index(kAttentionBlock));
+              e.minimum(e.sub(context, e.mul(block, s.tile.tokens)), e.index(s.tile.tokens));
           return mergeStates(std::move(state), attend(q, staged[0], at.heads, count));
         },
         [&](TileState state) { write(std::move(state), args[6], at); });
@@ -186,29 +188,29 @@ void Attention::sequential(ArrayRef<Value> args) {
 }
 
 void Attention::split(ArrayRef<Value> args) {
-  Value blocks = e.ceilDiv(args[7], kAttentionBlock);
+  Value blocks = e.ceilDiv(args[7], s.tile.tokens);
   e.items([&](Value item) {
     Place at = place(e.div(item, blocks));
     Value block = e.rem(item, blocks), context = e.loadIndex(args[4], at.row);
-    e.ifTrue(e.less(e.mul(block, kAttentionBlock), context), [&] {
+    e.ifTrue(e.less(e.mul(block, s.tile.tokens), context), [&] {
       Operand q = queries(args, at);
       PagedPanel cache = cachedTokens(args, at.row, block, context);
       TileState state = attend(q, e.resident(cache, TileKind::Scores), at.heads, cache.count);
-      e.save(state, args[6], e.mul(item, latentAttentionRecord(s.latent)));
+      e.save(state, args[6], e.mul(item, s.tile.record(s.latent)));
     });
   });
 }
 
 void Attention::merge(ArrayRef<Value> args) {
-  Value blocks = e.ceilDiv(args[3], kAttentionBlock);
+  Value blocks = e.ceilDiv(args[3], s.tile.tokens);
   e.items([&](Value item) {
     Place at = place(item);
     Value context = e.loadIndex(args[1], at.row);
     e.pipeline(
-        e.ceilDiv(context, kAttentionBlock), [](Value) { return SmallVector<Panel>(); },
+        e.ceilDiv(context, s.tile.tokens), [](Value) { return SmallVector<Panel>(); },
         resultShape(at.heads), emptyRows(at.heads),
         [&](Value block, ArrayRef<Operand>, TileState state) {
-          Value record = e.mul(e.add(e.mul(item, blocks), block), latentAttentionRecord(s.latent));
+          Value record = e.mul(e.add(e.mul(item, blocks), block), s.tile.record(s.latent));
           return mergeStates(std::move(state),
                              e.restore(resultShape(at.heads), 2, args[0], record));
         },
@@ -219,7 +221,7 @@ void Attention::merge(ArrayRef<Value> args) {
 } // namespace
 
 FailureOr<BuiltKernel> buildLatentAttention(const KernelRequest &request, TileEmitter &e) {
-  FailureOr<Spec> s = Spec::read(request);
+  FailureOr<Spec> s = Spec::read(request, e);
   if (failed(s)) {
     return failure();
   }

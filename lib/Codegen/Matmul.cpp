@@ -48,6 +48,10 @@ FailureOr<BuiltKernel> buildMatmul(const KernelRequest &request, TileEmitter &e)
     Value element = batch > 1 ? e.div(item, panels) : e.index(0);
     Value column = e.mul(batch > 1 ? e.rem(item, panels) : item, columns);
     Matrix a{args[0], e.mul(element, aBatch), aRow, type};
+    if (int64_t used = (batch - 1) * aBatch + k; used <= aRow) {
+      a.rows = rows;
+      a.columns = used;
+    }
     Matrix out{outMemory, e.mul(element, outBatch), outRow, outType};
     // One row of biases for all rows of the result: its rows are 0 apart.
     Matrix biases{biased ? args[2] : Value(), e.mul(element, n), 0, f32};

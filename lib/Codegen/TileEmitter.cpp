@@ -5,6 +5,8 @@
 //===----------------------------------------------------------------------===//
 #include "lib/Codegen/TileEmitter.h"
 
+#include "lib/Codegen/KernelForm.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -17,6 +19,8 @@ TargetData::~TargetData() = default;
 
 TileEmitter::TileEmitter(MLIRContext *context) : b(context), loc(UnknownLoc::get(context)) {}
 TileEmitter::~TileEmitter() = default;
+
+AttentionTile TileEmitter::attentionTile(Type) const { return {}; }
 
 MemRefType flatMemory(Type element) { return MemRefType::get({int64_t(1) << 40}, element); }
 
@@ -47,7 +51,7 @@ llvm::SmallVector<Value> TileEmitter::begin(const KernelRequest &request,
 
 void TileEmitter::items(const std::function<void(Value)> &program) {
   Block *entry = &function.getBody().front();
-  unsigned count = entry->getNumArguments() - 3;
+  unsigned count = entry->getNumArguments() - kTrailingArguments;
   loop(entry->getArgument(count), entry->getArgument(count + 1), program);
 }
 
@@ -62,6 +66,12 @@ BuiltKernel TileEmitter::finish() {
   out.scratchBytes = scratchBytes;
   out.module = std::move(module);
   return out;
+}
+
+Value TileEmitter::addArgument(Type type, DictionaryAttr attributes) {
+  unsigned place = function.getNumArguments() - kTrailingArguments;
+  (void)function.insertArgument(place, type, attributes, loc);
+  return function.getArgument(place);
 }
 
 Value TileEmitter::scratch(Type element, int64_t count) {

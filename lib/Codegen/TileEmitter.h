@@ -10,6 +10,7 @@
 #ifndef DSV2_LIB_CODEGEN_TILEEMITTER_H
 #define DSV2_LIB_CODEGEN_TILEEMITTER_H
 
+#include "lib/Codegen/AttentionTile.h"
 #include "lib/Codegen/KernelBuilder.h"
 
 #include "mlir/IR/Builders.h"
@@ -52,6 +53,10 @@ struct Matrix {
   int64_t rowStride = 0;
   mlir::Type element;
   std::function<Value(Value row)> rowIndex = {}; ///< empty: the row itself
+  /// For copies of whole boxes, where known: the launch symbol that is the number of rows, and the
+  /// elements of a row that exist, those below the offset included.
+  Value rows = {};
+  int64_t columns = 0;
 };
 
 /// Rows [first, first + height) of a tile; where `limit` is set, rows from it on do not exist and
@@ -152,6 +157,8 @@ public:
   virtual int64_t rowsOfItem() const { return 0; }
   /// Threads that work on an item together; 1: whoever works on it is alone.
   virtual int64_t threadsOfItem() const { return 1; }
+  /// How attention over a cache of this element type is cut.
+  virtual AttentionTile attentionTile(mlir::Type element) const;
   /// Emits `program` for blocks of rows that cover [begin, end).
   virtual void forRows(Value begin, Value end, const std::function<void(RowBlock)> &program) = 0;
   /// Loads a panel once, as the first operand of contractions into tiles of this kind.
@@ -227,6 +234,8 @@ public:
   mlir::Location location() const { return loc; }
 
 protected:
+  /// Adds an argument of the function after its slots.
+  Value addArgument(mlir::Type type, mlir::DictionaryAttr attributes);
   /// A part of the worker's scratch, 64-byte aligned, as flat memory.
   Value scratch(mlir::Type element, int64_t count);
 

@@ -116,6 +116,13 @@ struct CreateVariantsPass : public mlir::dsv2::impl::CreateVariantsPassBase<Crea
     if (int64_t rows = target.getCapabilities().rowsOfItem) {
       entries.push_back(b.getNamedAttr("rows", b.getI64IntegerAttr(rows)));
     }
+    for (Type element : {Type(b.getBF16Type()), Type(b.getF32Type())}) {
+      ::dsv2::AttentionTile tile = target.getAttentionTile(element), usual;
+      if (tile.heads != usual.heads || tile.tokens != usual.tokens) {
+        entries.push_back(b.getNamedAttr(element.isBF16() ? "bf16_attention" : "f32_attention",
+                                         b.getDenseI64ArrayAttr({tile.heads, tile.tokens})));
+      }
+    }
     variant->setAttr("packing", b.getDictionaryAttr(entries));
   }
 

@@ -8,6 +8,8 @@
 #ifndef DSV2_LIB_TARGET_TARGETBACKEND_H
 #define DSV2_LIB_TARGET_TARGETBACKEND_H
 
+#include "lib/Codegen/AttentionTile.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/ArrayRef.h"
@@ -117,6 +119,8 @@ public:
   virtual mlir::LogicalResult convertDevice(DeviceForm &form) const;
   /// Packed order of a contraction weight of this element type (f32 or bf16).
   virtual PackedLayout getPacking(mlir::Type element) const = 0;
+  /// How attention over a cache of this element type is cut, as the emitter says.
+  virtual AttentionTile getAttentionTile(mlir::Type element) const;
   /// A fresh emitter for one kernel. The context must hold the dialects of registerKernelDialects.
   virtual std::unique_ptr<TileEmitter> createEmitter(mlir::MLIRContext *context) const = 0;
   /// Compiles one function of the kernel form: memref arguments (static shapes, identity layout),

@@ -37,6 +37,8 @@ mlir::LogicalResult TargetBackend::convertDevice(DeviceForm &form) const {
   return form.device.emitError() << "target '" << getName() << "' has no device form";
 }
 
+AttentionTile TargetBackend::getAttentionTile(mlir::Type) const { return {}; }
+
 llvm::StringRef codeFormatName(CodeFormat format) {
   switch (format) {
   case CodeFormat::Flat:

@@ -17,6 +17,7 @@ struct Case {
 };
 
 constexpr int64_t kPage = 64;
+constexpr AttentionTile kTile; // of every x86 tier
 
 /// One row per sequence; a cache of shuffled pages, NaN where no token lies.
 struct Problem {
@@ -32,7 +33,7 @@ struct Problem {
         rowElements(ceilDiv(c.latent + c.rope, 32) * 32),
         tableStride(ceilDiv(*std::max_element(contexts.begin(), contexts.end()), kPage) + 1),
         longest(*std::max_element(contexts.begin(), contexts.end())),
-        recordBlocks(ceilDiv(longest, kAttentionBlock)),
+        recordBlocks(kTile.blocks(longest)),
         q(randomElements(rows * c.heads * c.latent, c.bf16, 1)),
         qRope(randomElements(rows * c.heads * c.rope, c.bf16, 2)),
         cache(rows * tableStride * kPage * rowElements, c.bf16), table(rows * tableStride),
@@ -76,7 +77,7 @@ struct Problem {
            ", out_head_stride = " + number(c.latent) + ", mode = \"" + mode + "\"}";
   }
 
-  int64_t groups() const { return ceilDiv(c.heads, kAttentionHeads); }
+  int64_t groups() const { return kTile.groups(c.heads); }
 
   Elements sequential(const std::string &target) const {
     Elements out(rows * c.heads * c.latent, c.outBf16);
@@ -97,7 +98,7 @@ struct Problem {
     const ReadyKernel *merge = KernelHouse::get().kernel(target, "latent_attention", spec("merge"));
     EXPECT_TRUE(split && merge) << KernelHouse::get().message;
     if (split && merge) {
-      Buffer<float> partials(rows * groups() * recordBlocks * latentAttentionRecord(c.latent));
+      Buffer<float> partials(rows * groups() * recordBlocks * kTile.record(c.latent));
       int64_t items = rows * groups() * recordBlocks;
       for (int64_t begin = 0; begin < items; begin += 3) {
         split->call({q.slot(), qRope.slot(), cache.slot(), table.slot(), context.slot(),

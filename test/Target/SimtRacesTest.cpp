@@ -206,7 +206,9 @@ TEST_P(Races, LatentAttention) {
   for (bool bf16 : {false, true}) {
     constexpr int64_t kHeads = 20, kLatent = 64, kRope = 16, kRow = 96, kPages = 12;
     const std::vector<int32_t> contexts = {300, 1, 70};
-    int64_t rows = static_cast<int64_t>(contexts.size()), groups = ceilDiv(kHeads, kAttentionHeads);
+    AttentionTile tile = target->getAttentionTile(bf16 ? Type(BFloat16Type::get(&context))
+                                                       : Type(Float32Type::get(&context)));
+    int64_t rows = static_cast<int64_t>(contexts.size()), groups = tile.groups(kHeads);
     auto spec = [&](const std::string &mode) {
       return "{heads = 20, latent = 64, rope = 16, row_elements = 96, page_tokens = 64, "
              "table_stride = 8, dtype = " +
@@ -234,8 +236,8 @@ TEST_P(Races, LatentAttention) {
     empty<uint16_t>(rows * kHeads * kLatent * (bf16 ? 1 : 2));
     check("latent_attention", spec("sequential"), rows * groups);
     inputs();
-    int64_t blocks = ceilDiv(300, kAttentionBlock);
-    size_t partials = empty<float>(rows * groups * blocks * latentAttentionRecord(kLatent));
+    int64_t blocks = tile.blocks(300);
+    size_t partials = empty<float>(rows * groups * blocks * tile.record(kLatent));
     number(300);
     check("latent_attention", spec("split"), rows * groups * blocks);
     // The split that ran last left the partials, reported or not.

@@ -12,18 +12,13 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
 
 #include <limits>
 
 using namespace mlir;
 
 namespace dsv2 {
-namespace {
-
-/// What an allocation of workgroup memory is aligned to: a row of banks.
-constexpr int64_t kSharedAlignment = 128;
-
-} // namespace
 
 GpuEmitter::GpuEmitter(MLIRContext *context, GpuPlan plan)
     : TileEmitter(context), plan(plan), layout(fragmentLayout(plan.accumulator)) {
@@ -50,6 +45,7 @@ SmallVector<Value> GpuEmitter::begin(const KernelRequest &request,
   dynamicShared = gpu::DynamicSharedMemoryOp::create(
       b, loc, MemRefType::get({ShapedType::kDynamic}, b.getI8Type(), AffineMap(), workgroup));
   thread = gpu::ThreadIdOp::create(b, loc, gpu::Dimension::x);
+  team = plan.warps * plan.lanes;
   lane = rem(thread, plan.lanes);
   warp = div(thread, plan.lanes);
   laneRow = coordinate(layout.laneBits, /*row=*/true);
@@ -98,8 +94,8 @@ GpuEmitter::Spread GpuEmitter::spreadOf(const TileShape &shape) const {
   out.rowBlocks = blocks / out.rowWarps;
   int64_t columns = (shape.columns + layout.columns - 1) / layout.columns;
   // Where matrix loads bring several fragments, a warp has a multiple of them.
-  int64_t unit = out.columnWarps * plan.columnUnit;
-  out.columnBlocks = (columns + unit - 1) / unit * plan.columnUnit;
+  int64_t ofWarp = columnUnit(shape), unit = out.columnWarps * ofWarp;
+  out.columnBlocks = (columns + unit - 1) / unit * ofWarp;
   return out;
 }
 
@@ -115,8 +111,10 @@ int64_t GpuEmitter::chunkElements(Type element) const {
   return 128 / element.getIntOrFloatBitWidth();
 }
 
+Operation *GpuEmitter::makeBarrier() { return gpu::BarrierOp::create(b, loc); }
+
 void GpuEmitter::barrier() {
-  gpu::BarrierOp::create(b, loc);
+  makeBarrier();
   touchedTop = 0;
 }
 
@@ -138,7 +136,7 @@ Value GpuEmitter::shared(Type element, int64_t count) {
   int64_t bytes = count * element.getIntOrFloatBitWidth() / 8;
   Value memory = memref::ViewOp::create(b, loc, sharedType(element, count), dynamicShared,
                                         index(sharedTop), ValueRange{});
-  sharedTop = (sharedTop + bytes + kSharedAlignment - 1) / kSharedAlignment * kSharedAlignment;
+  sharedTop = llvm::alignTo(sharedTop + bytes, plan.sharedAlignment);
   sharedMost = std::max(sharedMost, sharedTop);
   return memory;
 }
@@ -259,11 +257,11 @@ void GpuEmitter::pipeline(Value steps, const PanelMaker &panels, ArrayRef<TileSh
   }
 }
 
-void GpuEmitter::pipelineDepth(const PanelMaker &panels, ArrayRef<TileShape> shapes,
-                               const StepBody &body, const Finish &finish) {
+GpuEmitter::Fragments GpuEmitter::streamPanels(ArrayRef<Panel> panels, ArrayRef<Value> init,
+                                               const StreamBody &body) {
   SmallVector<Source> sources;
   int64_t depth = 0;
-  for (const Panel &panel : panels(index(0))) {
+  for (const Panel &panel : panels) {
     if (const auto *rows = std::get_if<RowsPanel>(&panel)) {
       sources.push_back(rowsSource(*rows));
     } else {
@@ -273,6 +271,11 @@ void GpuEmitter::pipelineDepth(const PanelMaker &panels, ArrayRef<TileShape> sha
     }
   }
   int64_t step = plan.stageChunks * chunkElements(sources.front().element);
+  return stream(index((depth + step - 1) / step), sources, init, body);
+}
+
+void GpuEmitter::pipelineDepth(const PanelMaker &panels, ArrayRef<TileShape> shapes,
+                               const StepBody &body, const Finish &finish) {
   Fragments init;
   SmallVector<Tile> tiles;
   for (const TileShape &shape : shapes) {
@@ -289,15 +292,15 @@ void GpuEmitter::pipelineDepth(const PanelMaker &panels, ArrayRef<TileShape> sha
     }
     return state;
   };
-  Fragments last = stream(index((depth + step - 1) / step), sources, init,
-                          [&](Value number, ArrayRef<Operand> staged, ArrayRef<Value> values) {
-                            TileState state = body(number, staged, unpack(values));
-                            Fragments out;
-                            for (const Tile &tile : state.tiles) {
-                              out.append(static_cast<const FragmentTile &>(*tile.data).values);
-                            }
-                            return out;
-                          });
+  Fragments last = streamPanels(
+      panels(index(0)), init, [&](Value number, ArrayRef<Operand> staged, ArrayRef<Value> values) {
+        TileState state = body(number, staged, unpack(values));
+        Fragments out;
+        for (const Tile &tile : state.tiles) {
+          out.append(static_cast<const FragmentTile &>(*tile.data).values);
+        }
+        return out;
+      });
   finish(unpack(last));
 }
 

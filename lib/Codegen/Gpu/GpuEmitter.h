@@ -24,15 +24,16 @@ namespace dsv2 {
 
 /// Numbers a target chooses. Programs never read them.
 struct GpuPlan {
-  int64_t lanes = 32;         ///< of a warp
-  int64_t warps = 4;          ///< of a workgroup
-  int64_t fewRows = 16;       ///< block of rows where no more are left at all
-  int64_t manyRows = 128;     ///< block of rows else
-  int64_t panelColumns = 64;  ///< of a packed panel
-  int64_t stages = 3;         ///< copies of an operand in flight or in use
-  int64_t stageChunks = 8;    ///< chunks of k in one stage
-  int64_t columnUnit = 2;     ///< blocks of columns that a warp has a multiple of
-  int64_t tokenChunks = 2048; ///< chunks of cached tokens in one stage, at least 16 rows
+  int64_t lanes = 32;            ///< of a warp
+  int64_t warps = 4;             ///< of a workgroup
+  int64_t fewRows = 16;          ///< block of rows where no more are left at all
+  int64_t manyRows = 128;        ///< block of rows else
+  int64_t panelColumns = 64;     ///< of a packed panel
+  int64_t stages = 3;            ///< copies of an operand in flight or in use
+  int64_t stageChunks = 8;       ///< chunks of k in one stage
+  int64_t columnUnit = 2;        ///< blocks of columns that a warp has a multiple of
+  int64_t tokenChunks = 2048;    ///< chunks of cached tokens in one stage, at least 16 rows
+  int64_t sharedAlignment = 128; ///< of what is allocated in workgroup memory: a row of banks
   llvm::StringRef accumulator = "m16n8.d"; ///< layout of accumulator fragments
 };
 
@@ -101,7 +102,19 @@ protected:
     PagedPanel panel;
   };
 
+  using StreamBody =
+      std::function<Fragments(Value step, llvm::ArrayRef<Operand> staged, llvm::ArrayRef<Value>)>;
+  /// Element of workgroup memory where a chunk of a row goes.
+  using Place = std::function<Value(Value row, Value chunk)>;
+
   // --- What a target overrides.
+  /// A barrier of the threads that work on tiles.
+  virtual mlir::Operation *makeBarrier();
+  /// Blocks of columns that a warp has a multiple of, in a tile of this shape.
+  virtual int64_t columnUnit(const TileShape &shape) const { return plan.columnUnit; }
+  /// Walks over the panels' depth, with what a step reads in workgroup memory, carrying values.
+  virtual Fragments streamPanels(llvm::ArrayRef<Panel> panels, llvm::ArrayRef<Value> init,
+                                 const StreamBody &body);
   /// Copies a chunk from global to workgroup memory; zeros where `valid` is set and false.
   virtual void copyChunk(Value from, Value fromAt, Value to, Value toAt, Value valid);
   /// Closes the copies issued so far; what waitForCopies takes.
@@ -141,8 +154,31 @@ protected:
   Value loadVector(mlir::VectorType type, Value memory, Value at, bool aligned = true);
   void storeVector(Value value, Value memory, Value at, bool aligned = true);
 
+  // --- Pieces of what a target replaces.
+  Fragments loopCarrying(Value begin, Value end, llvm::ArrayRef<Value> init,
+                         const std::function<Fragments(Value, llvm::ArrayRef<Value>)> &body);
+  /// Whether places that are a multiple of `elements` into rows are aligned in memory too.
+  static bool isAligned(const Matrix &matrix, int64_t elements);
+  /// Copies `chunks` chunks of every row, from chunk `firstChunk` on, each to its place.
+  void copyRows(const RowsPanel &panel, Value firstChunk, int64_t chunks, Value memory,
+                const Place &place);
+  void copyTokens(const PagedPanel &panel, Value firstToken, int64_t tokens, Value firstChunk,
+                  int64_t chunks, Value memory, const Place &place);
+  void eachOfWorkgroup(int64_t count, const std::function<void(Value)> &body);
+  Tile tileOf(const TileShape &shape, Fragments values);
+  Value splatRows(llvm::ArrayRef<Value> slots);
+  Value tileRow(const Spread &spread, int64_t block, int64_t slot);
+  Value tileColumn(const Spread &spread, int64_t block, int64_t value);
+  Value valuesAt(Value fragment, int64_t first, int64_t count);
+
   GpuPlan plan;
   const FragmentLayout &layout;
+  Value thread, lane, warp, dynamicShared;
+  int64_t team = 0; ///< threads that share the work of eachOfWorkgroup, from `thread` 0 on
+  int64_t sharedTop = 0, sharedMost = 0;
+  /// Rows (columns) that the values of a lane lie in, and which of them each value has.
+  llvm::SmallVector<int64_t> rowSlots, slotOfValue;
+  int64_t run = 1; ///< neighbouring values that are neighbouring columns
 
 private:
   /// One operand of a pipeline: how much a stage holds, and how step `step` gets there.
@@ -151,14 +187,10 @@ private:
     mlir::Type element;
     std::function<void(Value step, Value memory, Value base)> copy;
   };
-  using StreamBody =
-      std::function<Fragments(Value step, llvm::ArrayRef<Operand> staged, llvm::ArrayRef<Value>)>;
 
   /// Runs `steps` steps, each over what its sources have brought near, carrying values.
   Fragments stream(Value steps, llvm::ArrayRef<Source> sources, llvm::ArrayRef<Value> init,
                    const StreamBody &body);
-  Fragments loopCarrying(Value begin, Value end, llvm::ArrayRef<Value> init,
-                         const std::function<Fragments(Value, llvm::ArrayRef<Value>)> &body);
   void pipelineDepth(const PanelMaker &panels, llvm::ArrayRef<TileShape> shapes,
                      const StepBody &body, const Finish &finish);
   void pipelineSteps(Value steps, const PanelMaker &panels, llvm::ArrayRef<TileShape> shapes,
@@ -167,12 +199,8 @@ private:
   Source rowsSource(const RowsPanel &panel);
   /// Along::Rows: all of `tokens`, a piece of the depth each step; Columns: `tokens` a step.
   Source tokenSource(const PagedPanel &panel, int64_t tokens, int64_t chunks, Along along);
-  /// Whether places that are a multiple of `elements` into rows are aligned in memory too.
-  static bool isAligned(const Matrix &matrix, int64_t elements);
-  void copyRows(const RowsPanel &panel, Value firstChunk, int64_t chunks, Value memory, Value base);
-  void copyTokens(const PagedPanel &panel, Value firstToken, int64_t tokens, Value firstChunk,
-                  int64_t chunks, Value memory, Value base);
-  void eachOfWorkgroup(int64_t count, const std::function<void(Value)> &body);
+  /// Chunks of `rows` rows as StagedOperand has them.
+  Place chunkPlace(Value base, int64_t rows, mlir::Type element);
   void copyElements(mlir::Type element, Value to, Value toAt,
                     const std::function<Value(int64_t)> &valueOf);
   Value rowPlace(const Matrix &matrix, const RowBlock &rows, Value row);
@@ -183,22 +211,14 @@ private:
                       const PagedPanel &panel);
   Tile contractColumns(std::shared_ptr<FragmentTile> tile, const StagedOperand &a,
                        const PagedPanel &panel);
-  Tile tileOf(const TileShape &shape, Fragments values);
   RowVector rowsOf(int64_t height, Fragments values);
-  Value splatRows(llvm::ArrayRef<Value> slots);
   Value firstOfRow();
-  Value tileRow(const Spread &spread, int64_t block, int64_t slot);
-  Value tileColumn(const Spread &spread, int64_t block, int64_t value);
-  Value valuesAt(Value fragment, int64_t first, int64_t count);
   void forRowsOfTile(const FragmentTile &tile,
                      const std::function<void(int64_t block, int64_t slot, Value row)> &body);
   Value coordinate(llvm::ArrayRef<FragmentPlace> bases, bool row);
 
-  Value thread, lane, warp, laneRow, laneColumn, dynamicShared;
-  int64_t sharedTop = 0, sharedMost = 0, touchedTop = 0;
-  /// Rows (columns) that the values of a lane lie in, and which of them each value has.
-  llvm::SmallVector<int64_t> rowSlots, slotOfValue;
-  int64_t run = 1; ///< neighbouring values that are neighbouring columns
+  Value laneRow, laneColumn;
+  int64_t touchedTop = 0;
 };
 
 } // namespace dsv2

@@ -64,7 +64,7 @@ Value GpuEmitter::loadOrZero(Value memory, Value at, Value valid) {
 }
 
 void GpuEmitter::eachOfWorkgroup(int64_t count, const std::function<void(Value)> &body) {
-  int64_t threads = plan.warps * plan.lanes, whole = count / threads;
+  int64_t threads = team, whole = count / threads;
   if (whole <= kMostUnrolled) {
     for (int64_t i = 0; i < whole; ++i) {
       body(add(thread, i * threads));
@@ -97,10 +97,17 @@ Value GpuEmitter::rowPlace(const Matrix &matrix, const RowBlock &rows, Value row
   return add(mul(number, matrix.rowStride), matrix.offset);
 }
 
+GpuEmitter::Place GpuEmitter::chunkPlace(Value base, int64_t rows, Type element) {
+  int64_t ce = chunkElements(element), stride = (rows + 1) * ce;
+  return [this, base, ce, stride](Value row, Value chunk) {
+    return add(add(base, mul(chunk, stride)), mul(row, ce));
+  };
+}
+
 void GpuEmitter::copyRows(const RowsPanel &panel, Value firstChunk, int64_t chunks, Value memory,
-                          Value base) {
+                          const Place &place) {
   Type element = panel.segments.front().matrix.element;
-  int64_t ce = chunkElements(element), stride = (panel.rows.height + 1) * ce;
+  int64_t ce = chunkElements(element);
   bool whole = true;
   int64_t depth = 0;
   for (const RowsPanel::Segment &segment : panel.segments) {
@@ -113,7 +120,7 @@ void GpuEmitter::copyRows(const RowsPanel &panel, Value firstChunk, int64_t chun
   eachOfWorkgroup(panel.rows.height * chunks, [&](Value number) {
     Value row = div(number, chunks), inStage = rem(number, chunks);
     Value chunk = add(firstChunk, inStage);
-    Value to = add(add(base, mul(inStage, stride)), mul(row, ce));
+    Value to = place(row, inStage);
     if (whole && panel.segments.size() == 1) {
       const Matrix &matrix = panel.segments.front().matrix;
       Value valid = total % chunks == 0 ? Value() : less(chunk, index(total));
@@ -132,9 +139,9 @@ void GpuEmitter::copyRows(const RowsPanel &panel, Value firstChunk, int64_t chun
         auto copy = [&](Value valid) {
           // Not below the segment, even where the copy is not made.
           Value at = valid ? minimum(chunk, index(end - 1)) : chunk;
-          Value place =
+          Value from =
               add(rowPlace(segment.matrix, panel.rows, row), mul(sub(at, index(begin)), ce));
-          copyChunk(segment.matrix.memory, place, memory, to, valid);
+          copyChunk(segment.matrix.memory, from, memory, to, valid);
         };
         if (last) {
           copy(less(chunk, index(end)));
@@ -152,8 +159,8 @@ void GpuEmitter::copyRows(const RowsPanel &panel, Value firstChunk, int64_t chun
         Value inside = arith::AndIOp::create(
             b, loc, arith::CmpIOp::create(b, loc, arith::CmpIPredicate::uge, k, index(first)),
             less(k, index(first + segment.depth)));
-        Value place = add(rowPlace(segment.matrix, panel.rows, row), sub(k, index(first)));
-        Value loaded = loadOrZero(segment.matrix.memory, place, inside);
+        Value from = add(rowPlace(segment.matrix, panel.rows, row), sub(k, index(first)));
+        Value loaded = loadOrZero(segment.matrix.memory, from, inside);
         sum = sum ? Value(arith::SelectOp::create(b, loc, inside, loaded, sum)) : loaded;
         first += segment.depth;
       }
@@ -163,9 +170,9 @@ void GpuEmitter::copyRows(const RowsPanel &panel, Value firstChunk, int64_t chun
 }
 
 void GpuEmitter::copyTokens(const PagedPanel &panel, Value firstToken, int64_t tokens,
-                            Value firstChunk, int64_t chunks, Value memory, Value base) {
+                            Value firstChunk, int64_t chunks, Value memory, const Place &place) {
   const Matrix &cache = panel.cache;
-  int64_t ce = chunkElements(cache.element), stride = (tokens + 1) * ce;
+  int64_t ce = chunkElements(cache.element);
   bool whole = isAligned(cache, ce);
   eachOfWorkgroup(tokens * chunks, [&](Value number) {
     Value row = div(number, chunks), inStage = rem(number, chunks);
@@ -173,9 +180,9 @@ void GpuEmitter::copyTokens(const PagedPanel &panel, Value firstToken, int64_t t
     // The page of a token that is not cached is not in the table.
     Value known = add(panel.first, minimum(token, sub(panel.count, index(1))));
     Value page = loadIndex(panel.table, add(panel.tableOffset, div(known, panel.pageTokens)));
-    Value place = add(mul(page, panel.pageTokens), rem(known, panel.pageTokens));
-    Value at = add(add(mul(place, cache.rowStride), cache.offset), mul(chunk, ce));
-    Value to = add(add(base, mul(inStage, stride)), mul(row, ce));
+    Value line = add(mul(page, panel.pageTokens), rem(known, panel.pageTokens));
+    Value at = add(add(mul(line, cache.rowStride), cache.offset), mul(chunk, ce));
+    Value to = place(row, inStage);
     Value exists = less(token, panel.count);
     if (whole) {
       Value inside =
@@ -197,7 +204,8 @@ GpuEmitter::Source GpuEmitter::rowsSource(const RowsPanel &panel) {
   out.chunks = plan.stageChunks;
   out.element = panel.segments.front().matrix.element;
   out.copy = [this, panel](Value step, Value memory, Value base) {
-    copyRows(panel, mul(step, plan.stageChunks), plan.stageChunks, memory, base);
+    copyRows(panel, mul(step, plan.stageChunks), plan.stageChunks, memory,
+             chunkPlace(base, panel.rows.height, panel.segments.front().matrix.element));
   };
   return out;
 }
@@ -231,10 +239,11 @@ GpuEmitter::Source GpuEmitter::tokenSource(const PagedPanel &panel, int64_t toke
   out.element = panel.cache.element;
   out.copy = [this, panel, tokens, chunks, along](Value step, Value memory, Value base) {
     Value zero = index(0);
+    Place place = chunkPlace(base, tokens, panel.cache.element);
     if (along == Along::Rows) {
-      copyTokens(panel, zero, tokens, mul(step, chunks), chunks, memory, base);
+      copyTokens(panel, zero, tokens, mul(step, chunks), chunks, memory, place);
     } else {
-      copyTokens(panel, mul(step, tokens), tokens, zero, chunks, memory, base);
+      copyTokens(panel, mul(step, tokens), tokens, zero, chunks, memory, place);
     }
   };
   return out;
@@ -260,7 +269,8 @@ Operand GpuEmitter::resident(const Panel &panel, TileKind) {
   fence(sharedTop);
   out->memory = shared(out->element, out->chunks * out->chunkStride);
   out->base = index(0);
-  copyRows(rows, index(0), out->chunks, out->memory, out->base);
+  copyRows(rows, index(0), out->chunks, out->memory,
+           chunkPlace(out->base, rows.rows.height, out->element));
   waitForCopies(commitCopies(), 0);
   // Seen by all after the next barrier: every step of a stream begins with one.
   touch();

@@ -153,9 +153,10 @@ LogicalResult StepLowering::lowerLatentAttention(LatentAttentionOp op) {
     });
   };
   Type i32 = b.getI32Type();
-  AffineExpr groups = b.getAffineConstantExpr(llvm::divideCeil(heads, ::dsv2::kAttentionHeads));
+  ::dsv2::AttentionTile tile = program.attentionTile(type.getElementType());
+  AffineExpr groups = b.getAffineConstantExpr(tile.groups(heads));
   AffineExpr rows = rowsOf(query->rows);
-  AffineExpr blocks = program.symbol(LaunchSymbol::Context).ceilDiv(::dsv2::kAttentionBlock);
+  AffineExpr blocks = program.symbol(LaunchSymbol::Context).ceilDiv(tile.tokens);
   Slot contextTable = tableSlot("context", i32, 1, LaunchSymbol::Rows);
   SmallVector<Slot> inputs = {
       firstElement(*query),
@@ -172,8 +173,7 @@ LogicalResult StepLowering::lowerLatentAttention(LatentAttentionOp op) {
   } else {
     Type f32 = b.getF32Type();
     AffineExpr parts = rows * groups * blocks;
-    Slot partials = Slot::buffer(
-        program.addBuffer("partials", f32, parts * ::dsv2::latentAttentionRecord(latent)));
+    Slot partials = Slot::buffer(program.addBuffer("partials", f32, parts * tile.record(latent)));
     Slot longest = Slot::sym(LaunchSymbol::Context);
     inputs.append({partials, longest});
     program.dispatch(op.getLoc(), program.useKernel("latent_attention", spec("split"), {6}),

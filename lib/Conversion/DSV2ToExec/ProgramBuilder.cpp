@@ -34,6 +34,18 @@ int64_t ProgramBuilder::rowsOfItem() const {
   auto rows = all ? all.getAs<IntegerAttr>("rows") : IntegerAttr();
   return rows ? rows.getInt() : 0;
 }
+::dsv2::AttentionTile ProgramBuilder::attentionTile(Type element) const {
+  auto all = variant->getAttrOfType<DictionaryAttr>(kPackingAttr);
+  auto numbers =
+      all ? all.getAs<DenseI64ArrayAttr>(element.isBF16() ? "bf16_attention" : "f32_attention")
+          : DenseI64ArrayAttr();
+  ::dsv2::AttentionTile out;
+  if (numbers && numbers.size() == 2) {
+    out.heads = numbers[0];
+    out.tokens = numbers[1];
+  }
+  return out;
+}
 int64_t ProgramBuilder::panelOf(Type element) const { return packing(element, 0); }
 int64_t ProgramBuilder::pairOf(Type element) const {
   return isa<FloatType>(element) ? packing(element, 1) : 1;

@@ -11,6 +11,7 @@
 
 #include "dialects/DSV2/IR/DSV2.h"
 #include "dialects/Exec/IR/Exec.h"
+#include "lib/Codegen/AttentionTile.h"
 #include "lib/Conversion/DSV2ToLinalg/RowKernel.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -47,7 +48,8 @@ struct RoutedLayers {
 };
 
 /// Attribute of a variant: what its target says of packed weights, `{f32 = [panel, pair], bf16 =
-/// ...}`, and, where an item of a matmul has a number of rows, `rows = 128`.
+/// ...}`, where an item of a matmul has a number of rows, `rows = 128`, and, where attention is cut
+/// in another way than usual, `bf16_attention = [heads, tokens]`.
 constexpr llvm::StringLiteral kPackingAttr = "packing";
 /// Attribute of a kernel before codegen: the slots that it writes.
 constexpr llvm::StringLiteral kWritesAttr = "writes";
@@ -64,6 +66,8 @@ public:
   int64_t panelOf(Type element) const;
   /// Rows that an item of a matmul covers on this target; 0: all of them.
   int64_t rowsOfItem() const;
+  /// How attention over a cache of this element type is cut on this target.
+  ::dsv2::AttentionTile attentionTile(Type element) const;
 
   /// Most tokens that a sequence may cache.
   int64_t maxContext() { return variant.getMaxContext(); }

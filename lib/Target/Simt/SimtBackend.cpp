@@ -24,6 +24,9 @@ public:
   llvm::StringRef getTier() const override { return tier.codeTier; }
   TargetCapabilities getCapabilities() const override { return gpu.getCapabilities(); }
   PackedLayout getPacking(Type element) const override { return gpu.getPacking(element); }
+  AttentionTile getAttentionTile(Type element) const override {
+    return gpu.getAttentionTile(element);
+  }
   std::unique_ptr<TileEmitter> createEmitter(MLIRContext *context) const override {
     return gpu.createEmitter(context);
   }

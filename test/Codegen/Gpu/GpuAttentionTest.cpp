@@ -75,8 +75,6 @@ struct Attention {
            ", out_head_stride = " + number(c.latent) + ", mode = \"" + mode + "\"}";
   }
 
-  int64_t groups() const { return ceilDiv(c.heads, kAttentionHeads); }
-
   std::vector<SimtSlot> operands() const {
     return {SimtSlot::of(q, c.bf16), SimtSlot::of(qRope, c.bf16), SimtSlot::of(cache, c.bf16),
             SimtSlot::of(table),     SimtSlot::of(context),       SimtSlot::of(sequence)};
@@ -84,16 +82,18 @@ struct Attention {
 
   Elements sequential(SimtHouse &house, const std::string &target) const {
     Elements out(rows * c.heads * c.latent, c.outBf16);
+    AttentionTile tile = house.attentionTile(target, c.bf16);
     std::vector<SimtSlot> slots = operands();
     slots.push_back(SimtSlot::of(out, c.outBf16));
-    house.run(target, "latent_attention", spec("sequential"), slots, rows * groups());
+    house.run(target, "latent_attention", spec("sequential"), slots, rows * tile.groups(c.heads));
     return out;
   }
 
   Elements splitAndMerge(SimtHouse &house, const std::string &target) const {
     Elements out(rows * c.heads * c.latent, c.outBf16);
-    int64_t items = rows * groups() * ceilDiv(longest, kAttentionBlock);
-    Buffer<float> partials(items * latentAttentionRecord(c.latent));
+    AttentionTile tile = house.attentionTile(target, c.bf16);
+    int64_t items = rows * tile.groups(c.heads) * tile.blocks(longest);
+    Buffer<float> partials(items * tile.record(c.latent));
     std::vector<SimtSlot> slots = operands();
     slots.push_back(SimtSlot::of(partials));
     slots.push_back(SimtSlot::number(longest));
@@ -101,7 +101,7 @@ struct Attention {
     house.run(target, "latent_attention", spec("merge"),
               {SimtSlot::of(partials), SimtSlot::of(context), SimtSlot::of(out, c.outBf16),
                SimtSlot::number(longest)},
-              rows * groups());
+              rows * tile.groups(c.heads));
     return out;
   }
 

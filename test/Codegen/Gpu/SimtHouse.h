@@ -64,6 +64,12 @@ public:
     return targets.lookup(target)->getPacking(type);
   }
 
+  AttentionTile attentionTile(const std::string &target, bool bf16) {
+    mlir::Type type = bf16 ? mlir::Type(mlir::BFloat16Type::get(&context))
+                           : mlir::Type(mlir::Float32Type::get(&context));
+    return targets.lookup(target)->getAttentionTile(type);
+  }
+
   int64_t rowsOfItem(const std::string &target) const {
     return targets.lookup(target)->getCapabilities().rowsOfItem;
   }

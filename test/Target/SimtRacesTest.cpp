@@ -88,6 +88,11 @@ protected:
            MemoryUse::Weights);
   }
 
+  int64_t panelsOf(int64_t columns, bool bf16) {
+    Type type = bf16 ? Type(BFloat16Type::get(&context)) : Type(Float32Type::get(&context));
+    return ceilDiv(columns, target->getPacking(type).panel);
+  }
+
   /// Runs the kernel as it is, then without each synchronising operation.
   void check(const std::string &builderName, const std::string &spec, int64_t items) {
     auto attribute = llvm::dyn_cast_or_null<DictionaryAttr>(parseAttribute(spec, &context));
@@ -171,18 +176,19 @@ TEST_P(Races, Matmul) {
           "{n = " + columns + ", k = " + depth + ", batch = 1, dtype = " + typeName(bf16) +
               ", out_dtype = f32, a_row_stride = " + depth + ", a_batch_stride = 0" +
               ", out_row_stride = " + columns + ", out_batch_stride = 0, add = false}",
-          ceilDiv(kColumns, 64) * blocks);
+          panelsOf(kColumns, bf16) * blocks);
   }
 }
 
 TEST_P(Races, GroupedMatmul) {
   for (bool bf16 : {false, true}) {
-    constexpr int64_t kTokens = 20, kPositions = 40, kColumns = 136, kDepth = 264, kExperts = 3;
+    constexpr int64_t kTokens = 20, kPositions = 80, kColumns = 136, kDepth = 264, kExperts = 3;
     slots.clear();
     memory.clear();
     values(kTokens * kDepth, bf16);
     weight(2 * kExperts, kColumns, kDepth, bf16);
-    buffer<int32_t>({0, 0, 1, 2, 1, 40, 0, 0, 0});
+    // One row is a small block of every target, 79 are a large one.
+    buffer<int32_t>({0, 0, 1, 2, 1, 80, 0, 0, 0});
     buffer<int32_t>({2});
     std::vector<int32_t> order;
     for (int32_t i = 0; i < kPositions; ++i) {
@@ -195,7 +201,7 @@ TEST_P(Races, GroupedMatmul) {
           "{n = " + columns + ", k = " + depth + ", dtype = " + typeName(bf16) +
               ", out_dtype = " + typeName(bf16) + ", a_row_stride = " + depth +
               ", out_row_stride = " + columns + ", epilogue = \"swiglu\", gather = true}",
-          kExperts * ceilDiv(kColumns, 64));
+          kExperts * panelsOf(kColumns, bf16));
   }
 }
 

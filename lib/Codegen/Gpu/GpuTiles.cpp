@@ -105,13 +105,19 @@ Tile GpuEmitter::limitColumns(Tile handle, Value count) {
   const auto &tile = static_cast<const FragmentTile &>(*handle.data);
   Value nothing =
       arith::ConstantOp::create(b, loc, b.getF32FloatAttr(-std::numeric_limits<float>::infinity()));
+  // Columns that exist from the lane's first on, none if negative: what each value is compared with
+  // is one number.
+  Value left = sub(count, add(warpColumn(tile.spread), laneColumn));
+  left = arith::IndexCastOp::create(b, loc, b.getI32Type(), left);
   Fragments out;
   for (auto [number, fragment] : llvm::enumerate(tile.values)) {
     int64_t column = int64_t(number) % tile.spread.columnBlocks;
     SmallVector<Value> values;
     for (int64_t v = 0; v < layout.values(); ++v) {
       Value value = vector::ExtractOp::create(b, loc, fragment, v);
-      Value exists = less(tileColumn(tile.spread, column, v), count);
+      Value after = arith::ConstantOp::create(
+          b, loc, b.getI32IntegerAttr(int32_t(column * layout.columns + layout.ofValue(v).column)));
+      Value exists = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, after, left);
       values.push_back(arith::SelectOp::create(b, loc, exists, value, nothing));
     }
     out.push_back(vector::FromElementsOp::create(b, loc, fragment.getType(), values));
@@ -365,6 +371,7 @@ TileState GpuEmitter::restore(ArrayRef<TileShape> shapes, unsigned rowVectors, V
     Spread spread = spreadOf(shape);
     int64_t width = (shape.columns + 15) / 16 * 16;
     bool aligned = isAligned({memory, at, width, b.getF32Type()}, run);
+    bool edge = spread.columnWarps * spread.columnBlocks * layout.columns > width;
     Fragments values;
     for (int64_t number = 0; number < spread.rowBlocks * spread.columnBlocks; ++number) {
       SmallVector<Value> elements;
@@ -372,7 +379,7 @@ TileState GpuEmitter::restore(ArrayRef<TileShape> shapes, unsigned rowVectors, V
         Value row = tileRow(spread, number / spread.columnBlocks, slotOfValue[v]),
               column = tileColumn(spread, number % spread.columnBlocks, v);
         // Columns that were not saved are read as others that were; they are never stored.
-        Value known = minimum(column, index(width - run));
+        Value known = edge ? minimum(column, index(width - run)) : column;
         Value place = add(at, add(mul(row, width), known));
         if (run == 1) {
           elements.push_back(memref::LoadOp::create(b, loc, memory, ValueRange{place}));

@@ -27,6 +27,8 @@ struct NvidiaArch {
   int64_t processorShared = 0;     ///< of a processor, the system's part of each workgroup included
   int64_t processorThreads = 2048; ///< of a processor
   int64_t manyRows = 128;          ///< of a workgroup's tile; what its registers hold
+  /// Has tensor copies and multiplication by warpgroups: bf16 is Sm90Emitter's.
+  bool warpgroups = false;
 };
 
 /// Rewrites math operations to this vendor's instructions, element by element. One that has none is

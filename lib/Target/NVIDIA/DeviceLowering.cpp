@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Codegen/Gpu/Alignment.h"
+#include "lib/Codegen/KernelForm.h"
 #include "lib/Target/NVIDIA/Compile.h"
 
 #include "mlir/Conversion/Passes.h"
@@ -25,7 +26,8 @@ using namespace mlir;
 namespace dsv2 {
 namespace {
 
-constexpr uint64_t kSharedAlignment = 128;
+/// What copies of 16 bytes need, and what swizzled tiles do.
+constexpr uint64_t kSharedAlignment = 128, kSwizzledAlignment = 1024;
 
 void addSimplification(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
@@ -76,12 +78,43 @@ void allowAllRegisters(gpu::GPUModuleOp device) {
   });
 }
 
+/// Arguments that are tensor maps: the conversion keeps the number of arguments, not their
+/// attributes.
+SmallVector<unsigned> mapArguments(gpu::GPUFuncOp kernel) {
+  SmallVector<unsigned> out;
+  for (unsigned i = 0; i < kernel.getNumArguments(); ++i) {
+    if (kernel.getArgAttr(i, kTensorMapAttr)) {
+      out.push_back(i);
+    }
+  }
+  return out;
+}
+
+/// A map is 128 bytes of the launch's parameters, and stays there: without grid_constant the kernel
+/// would copy it to its stack.
+void passMapsByValue(gpu::GPUModuleOp device, ArrayRef<unsigned> maps) {
+  constexpr int64_t kMapBytes = 128, kMapAlignment = 64;
+  device.walk([&](LLVM::LLVMFuncOp function) {
+    if (!function->hasAttr(NVVM::NVVMDialect::getKernelFuncAttrName())) {
+      return;
+    }
+    Builder b(function.getContext());
+    auto bytes = LLVM::LLVMArrayType::get(b.getI8Type(), kMapBytes);
+    for (unsigned i : maps) {
+      function.setArgAttr(i, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(bytes));
+      function.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
+                          b.getI64IntegerAttr(kMapAlignment));
+      function.setArgAttr(i, NVVM::NVVMDialect::getGridConstantAttrName(), b.getUnitAttr());
+    }
+  });
+}
+
 /// The one variable of workgroup memory: named and sized by the launch.
-void repairSharedMemory(gpu::GPUModuleOp device) {
-  device.walk([](LLVM::GlobalOp global) {
+void repairSharedMemory(gpu::GPUModuleOp device, const NvidiaArch &arch) {
+  device.walk([&](LLVM::GlobalOp global) {
     if (global.getAddrSpace() == 3) {
       global.setLinkage(LLVM::Linkage::External);
-      global.setAlignment(kSharedAlignment);
+      global.setAlignment(arch.warpgroups ? kSwizzledAlignment : kSharedAlignment);
       global.setDsoLocal(false);
     }
   });
@@ -96,6 +129,7 @@ LogicalResult convertDevice(DeviceForm &form, const NvidiaArch &arch) {
     return failure();
   }
   alignVectorAccesses(form.device);
+  SmallVector<unsigned> maps = mapArguments(form.kernel);
   PassManager passes(form.module->getContext());
   populateConversion(passes);
   if (failed(passes.run(*form.module))) {
@@ -103,7 +137,8 @@ LogicalResult convertDevice(DeviceForm &form, const NvidiaArch &arch) {
                           << "'";
   }
   form.kernel = {};
-  repairSharedMemory(form.device);
+  passMapsByValue(form.device, maps);
+  repairSharedMemory(form.device, arch);
   allowAllRegisters(form.device);
   return success();
 }

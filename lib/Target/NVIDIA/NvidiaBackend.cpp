@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Target/NVIDIA/Compile.h"
-#include "lib/Target/NVIDIA/Sm80Emitter.h"
+#include "lib/Target/NVIDIA/Sm90Emitter.h"
 #include "lib/Target/TargetBackend.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -45,7 +45,7 @@ public:
     out.roundsToBf16 = true;
     out.f32FlopsPerCycle = 128;
     out.bf16FlopsPerCycle = 2048;
-    out.rowsOfItem = arch.manyRows;
+    out.rowsOfItem = arch.warpgroups ? Sm90Emitter::kRowsOfItem : arch.manyRows;
     out.genericTile = 4;
     out.genericLanes = 4;
     out.genericThreads = 32;
@@ -53,10 +53,25 @@ public:
   }
 
   /// 16 bytes of one column next to each other: what one lane copies, and a row of what ldmatrix
-  /// reads.
-  PackedLayout getPacking(Type element) const override { return {64, element.isBF16() ? 8 : 4}; }
+  /// reads; 128 where boxes are copied, a line of them.
+  PackedLayout getPacking(Type element) const override {
+    if (arch.warpgroups && element.isBF16()) {
+      return {Sm90Emitter::kPanelColumns, Sm90Emitter::kPair};
+    }
+    return {64, element.isBF16() ? 8 : 4};
+  }
+
+  AttentionTile getAttentionTile(Type element) const override {
+    if (arch.warpgroups && element.isBF16()) {
+      return {Sm90Emitter::kHeads, Sm90Emitter::kTokens};
+    }
+    return {};
+  }
 
   std::unique_ptr<TileEmitter> createEmitter(MLIRContext *context) const override {
+    if (arch.warpgroups) {
+      return std::make_unique<Sm90Emitter>(context, arch.manyRows, arch.sharedBytes);
+    }
     return std::make_unique<Sm80Emitter>(context, arch.manyRows);
   }
 
@@ -117,9 +132,9 @@ private:
 
 std::vector<NvidiaArch> allArchitectures() {
   // Bytes of workgroup memory: CUDA C++ programming guide, compute capabilities 8.0 and 9.0.
-  // With 128 rows the two accumulators of SwiGLU spill on sm_90a.
+  // With 128 rows the two f32 accumulators of SwiGLU spill on sm_90a.
   return {{"sm_80", "+ptx80", 163 * 1024, 164 * 1024, 2048, 128},
-          {"sm_90a", "+ptx80", 227 * 1024, 228 * 1024, 2048, 64}};
+          {"sm_90a", "+ptx80", 227 * 1024, 228 * 1024, 2048, 64, /*warpgroups=*/true}};
 }
 
 } // namespace

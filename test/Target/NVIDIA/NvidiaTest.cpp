@@ -118,15 +118,28 @@ TEST_F(NvidiaTest, MatrixKernelsUseTheMachine) {
       if (has(kernel.spec, "\"merge\"")) {
         continue; // adds up what others multiplied
       }
+      bool attends = kernel.builder == "latent_attention";
+      EXPECT_EQ(has(text, "ex2.approx.ftz.f32"), attends || has(kernel.spec, "swiglu"));
+      if (target == "sm_90a") {
+        EXPECT_TRUE(has(text, attends ? "wgmma.mma_async.sync.aligned.m64n32k16.f32.bf16.bf16"
+                                      : "wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16"))
+            << kernel.builder;
+        EXPECT_TRUE(has(text, "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier"))
+            << kernel.builder;
+        EXPECT_TRUE(has(text, "mbarrier.try_wait.parity.shared.b64")) << kernel.builder;
+        EXPECT_TRUE(has(text, "setmaxnreg.inc.sync.aligned.u32")) << kernel.builder;
+        EXPECT_TRUE(has(text, ".extern .shared .align 1024")) << kernel.builder;
+        EXPECT_TRUE(has(text, ".param .align 64 .b8")) << kernel.builder << " has no tensor map";
+        EXPECT_FALSE(has(text, ".local")) << kernel.builder << " copies something to its stack";
+        EXPECT_FALSE(has(text, "mma.sync.aligned.m16n8k16")) << kernel.builder;
+        continue;
+      }
       EXPECT_TRUE(has(text, "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"))
           << kernel.builder;
       EXPECT_TRUE(has(text, "ldmatrix.sync.aligned.m8n8.x4.shared.b16")) << kernel.builder;
       EXPECT_TRUE(has(text, "cp.async.cg.shared.global")) << kernel.builder;
       EXPECT_TRUE(has(text, ".extern .shared .align 128")) << kernel.builder;
-      if (kernel.builder == "latent_attention") {
-        EXPECT_TRUE(has(text, "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16"));
-        EXPECT_TRUE(has(text, "ex2.approx.ftz.f32"));
-      }
+      EXPECT_EQ(has(text, "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16"), attends);
     }
   }
 }
@@ -173,12 +186,14 @@ TEST_F(NvidiaTest, MachineCodeMultipliesMatrices) {
   if (tool.empty() || findPtxas().empty()) {
     GTEST_SKIP() << "ptxas and nvdisasm are not both installed: no machine code to read";
   }
-  NvidiaArch arch;
-  arch.name = "sm_80";
-  for (const Named &kernel : {Named{"matmul", matmul("bf16", 3072, 2048, 1, true)},
-                              Named{"latent_attention", attention("bf16", "sequential")}}) {
-    llvm::Expected<std::vector<char>> cubin =
-        assembleCubin(compile("sm_80", kernel).assembly, arch);
+  const std::vector<Named> kernels = {Named{"matmul", matmul("bf16", 3072, 2048, 1, true)},
+                                      Named{"latent_attention", attention("bf16", "sequential")},
+                                      Named{"grouped_matmul", grouped("bf16", "swiglu")}};
+  auto check = [&](const Named &kernel, const std::string &target,
+                   const std::vector<std::string> &expected) {
+    NvidiaArch arch;
+    arch.name = target;
+    llvm::Expected<std::vector<char>> cubin = assembleCubin(compile(target, kernel).assembly, arch);
     ASSERT_TRUE(bool(cubin)) << llvm::toString(cubin.takeError());
     std::string path = ::testing::TempDir() + "dsv2-nvidia-test.cubin", text = path + ".sass";
     std::ofstream(path, std::ios::binary).write(cubin->data(), std::streamsize(cubin->size()));
@@ -187,28 +202,37 @@ TEST_F(NvidiaTest, MachineCodeMultipliesMatrices) {
     ASSERT_EQ(llvm::sys::ExecuteAndWait(tool, {tool, "-c", path}, std::nullopt, redirects), 0);
     std::ifstream file(text);
     std::string sass((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    EXPECT_TRUE(has(sass, "HMMA.16816.F32.BF16")) << kernel.builder;
-    EXPECT_TRUE(has(sass, "LDSM.16.M88.4")) << kernel.builder;
-    EXPECT_TRUE(has(sass, "LDGSTS.E.BYPASS.128")) << kernel.builder;
-    EXPECT_FALSE(has(sass, "STL")) << kernel.builder << " stores to its stack";
+    for (const std::string &instruction : expected) {
+      EXPECT_TRUE(has(sass, instruction)) << target << " " << kernel.builder;
+    }
+    EXPECT_FALSE(has(sass, "STL")) << target << " " << kernel.builder << " stores to its stack";
     std::remove(path.c_str());
     std::remove(text.c_str());
+  };
+  for (const Named &kernel : kernels) {
+    check(kernel, "sm_80", {"HMMA.16816.F32.BF16", "LDSM.16.M88.4", "LDGSTS.E.BYPASS.128"});
+    bool attends = kernel.builder == "latent_attention";
+    check(kernel, "sm_90a",
+          {attends ? "HGMMA.64x32x16.F32.BF16" : "HGMMA.64x128x16.F32.BF16", "UTMALDG.2D",
+           "SYNCS.ARRIVE", "USETMAXREG"});
   }
 }
 
 TEST_F(NvidiaTest, CompilesFast) {
-  compile("sm_80", {"matmul", matmul("bf16", 64, 64, 1, false)}); // loads dialects and targets
-  for (const Named &kernel : matrixKernels("bf16")) {
-    auto seconds = [] {
-      timespec time;
-      clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-      return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
-    };
-    double before = seconds();
-    compile("sm_80", kernel);
-    double milliseconds = (seconds() - before) * 1e3;
-    std::printf("%s: %.0f ms\n", kernel.builder.c_str(), milliseconds);
-    EXPECT_LT(milliseconds, 300.0) << kernel.builder << " " << kernel.spec;
+  for (const std::string target : {"sm_80", "sm_90a"}) {
+    compile(target, {"matmul", matmul("bf16", 64, 64, 1, false)}); // loads dialects and targets
+    for (const Named &kernel : matrixKernels("bf16")) {
+      auto seconds = [] {
+        timespec time;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+        return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
+      };
+      double before = seconds();
+      compile(target, kernel);
+      double milliseconds = (seconds() - before) * 1e3;
+      std::printf("%s %s: %.0f ms\n", target.c_str(), kernel.builder.c_str(), milliseconds);
+      EXPECT_LT(milliseconds, 300.0) << target << " " << kernel.builder << " " << kernel.spec;
+    }
   }
 }
 
@@ -220,6 +244,10 @@ TEST_F(NvidiaTest, PackingIsWhatTheEmitterReads) {
   EXPECT_EQ(f32.pair * 4, 16);
   EXPECT_EQ(bf16.panel, backend->createEmitter(&context)->panelColumns());
   EXPECT_EQ(f32.panel, bf16.panel);
+  // Boxes of sm_90a are a panel high, and 128 bytes of a column wide.
+  PackedLayout boxes = targets.lookup("sm_90a")->getPacking(BFloat16Type::get(&context));
+  EXPECT_EQ(boxes.panel, 128);
+  EXPECT_EQ(boxes.pair * 2, 128);
 }
 
 TEST_F(NvidiaTest, ImagesHoldAModuleForEachKernel) {

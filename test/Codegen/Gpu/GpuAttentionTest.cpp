@@ -15,9 +15,9 @@ namespace {
 struct Case {
   int64_t heads, latent, rope;
   bool bf16, outBf16;
+  int64_t page = 64;
+  int64_t rowMultiple = 32; ///< of the elements of a cached token
 };
-
-constexpr int64_t kPage = 64;
 
 /// A row for each sequence; a cache of shuffled pages, NaN where no token lies.
 struct Attention {
@@ -31,10 +31,11 @@ struct Attention {
   Attention(const Case &c, std::vector<int64_t> lengths)
       : c(c), contexts(std::move(lengths)), rows(int64_t(contexts.size())),
         longest(*std::max_element(contexts.begin(), contexts.end())),
-        rowElements(ceilDiv(c.latent + c.rope, 32) * 32), tableStride(ceilDiv(longest, kPage) + 1),
+        rowElements(ceilDiv(c.latent + c.rope, c.rowMultiple) * c.rowMultiple),
+        tableStride(ceilDiv(longest, c.page) + 1),
         q(randomElements(rows * c.heads * c.latent, c.bf16, 1)),
         qRope(randomElements(rows * c.heads * c.rope, c.bf16, 2)),
-        cache(rows * tableStride * kPage * rowElements, c.bf16), table(rows * tableStride),
+        cache(rows * tableStride * c.page * rowElements, c.bf16), table(rows * tableStride),
         context(rows), sequence(rows) {
     std::vector<int32_t> pages(rows * tableStride);
     for (size_t i = 0; i < pages.size(); ++i) {
@@ -56,7 +57,8 @@ struct Attention {
   }
 
   int64_t place(int64_t row, int64_t token) const {
-    return (int64_t(table[sequence[row] * tableStride + token / kPage]) * kPage + token % kPage) *
+    return (int64_t(table[sequence[row] * tableStride + token / c.page]) * c.page +
+            token % c.page) *
            rowElements;
   }
 
@@ -65,7 +67,7 @@ struct Attention {
     auto number = [](int64_t x) { return std::to_string(x); };
     return "{heads = " + number(c.heads) + ", latent = " + number(c.latent) +
            ", rope = " + number(c.rope) + ", row_elements = " + number(rowElements) +
-           ", page_tokens = 64, table_stride = " + number(tableStride) +
+           ", page_tokens = " + number(c.page) + ", table_stride = " + number(tableStride) +
            ", dtype = " + type(c.bf16) + ", out_dtype = " + type(c.outBf16) +
            ", scale = 0.1147, q_row_stride = " + number(c.heads * c.latent) +
            ", q_head_stride = " + number(c.latent) +
@@ -144,7 +146,9 @@ TEST(GpuAttentionTest, AgreesWithAPlainLoopInEverySchedule) {
   for (const std::string &target : house.names()) {
     for (bool bf16 : {false, true}) {
       for (const Case &c : {Case{16, 64, 16, bf16, false}, Case{3, 41, 6, bf16, bf16},
-                            Case{17, 20, 7, bf16, bf16}}) {
+                            Case{17, 20, 7, bf16, bf16}, Case{20, 100, 28, bf16, bf16, 16},
+                            // Cached rows that are no multiple of 16 bytes.
+                            Case{5, 24, 11, bf16, bf16, 32, 2}}) {
         Attention problem(c, {1, 65, 256, 300, 0});
         Elements one = problem.sequential(house, target);
         EXPECT_LE(problem.agreement(one), bf16 ? kRoundedBound : kF32Bound)

@@ -2,7 +2,7 @@
 //
 // A warpgroup multiplies 64 rows of a swizzled operand by columns of another, and each of its
 // threads gets the fragments that GpuTiles knows. Results of attention are as large as the
-// registers: two such tiles do not fit, so the second is multiplied when it meets the first, 64
+// registers: two such tiles do not fit, so the second is multiplied when it meets the first, a few
 // columns at a time.
 //
 //===----------------------------------------------------------------------===//
@@ -22,7 +22,8 @@ namespace {
 constexpr int64_t kGroupWarps = 4, kElementBytes = 2;
 constexpr int64_t kChunk = 8, kLineChunks = hopper::kLineElements / kChunk;
 
-/// Columns of results that are multiplied together, in fragments.
+/// Columns of results that are multiplied together where they meet others: half a line. The
+/// assembler begins with the next ones early, and two whole lines do not fit beside the others.
 constexpr int64_t kSliceColumns = 32, kSliceBlocks = kSliceColumns / 8;
 
 } // namespace
@@ -58,26 +59,32 @@ hopper::Operands Sm90Emitter::operandsOf(const Spread &spread, const SwizzledOpe
   return out;
 }
 
-/// The second operand's lines are columns, 64 of them, and its rows are k.
-hopper::Operands Sm90Emitter::resultsOf(const PendingTile &tile, int64_t slice) {
+/// Whether a tile is wider than what its second operand holds.
+bool Sm90Emitter::isWider(const PendingTile &tile) const {
+  return tile.spread.columnWarps * tile.spread.columnBlocks * layout.columns >
+         tile.cached->blocks * hopper::kLineElements;
+}
+
+/// The second operand's lines are columns, 64 of them, and its rows are k. Columns from `column` on
+/// of the warpgroup's part; none of several lines where the tile is wider than the operand.
+hopper::Operands Sm90Emitter::resultsOf(const PendingTile &tile, int64_t column, int64_t columns) {
   hopper::Operands out;
   out.lines = hopper::Lines::Columns;
-  out.columns = kSliceColumns;
+  out.columns = columns;
   const SwizzledOperand &first = *tile.weights, &second = *tile.cached;
   out.stride = second.rows * hopper::kLineBytes;
-  int64_t column = slice * kSliceColumns, line = column / hopper::kLineElements;
+  int64_t line = column / hopper::kLineElements, distance = line * out.stride;
   Value block = div(groupColumn(tile.spread), hopper::kLineElements);
-  int64_t inLine = column % hopper::kLineElements * kElementBytes, distance = line * out.stride;
-  if (tile.spread.columnWarps * tile.spread.columnBlocks * layout.columns >
-      second.blocks * hopper::kLineElements) {
+  if (isWider(tile)) {
     // Columns that do not exist are multiplied as others that do, and never stored.
     block = minimum(add(block, line), index(second.blocks - 1));
     distance = 0;
   }
+  distance += column % hopper::kLineElements * kElementBytes;
   out.first = add(sharedBase, first.offset);
   out.second = add(sharedBase, add(second.offset, mul(block, out.stride)));
   for (int64_t k = 0; k < second.rows; k += hopper::kGroupDepth) {
-    out.steps.push_back({k * kElementBytes, distance + inLine + k * hopper::kLineBytes});
+    out.steps.push_back({k * kElementBytes, distance + k * hopper::kLineBytes});
   }
   return out;
 }
@@ -150,9 +157,13 @@ Tile Sm90Emitter::settled(Tile tile) {
     return tile;
   }
   SmallVector<hopper::Accumulation> all;
-  for (int64_t block = 0; block < results->spread.columnBlocks; block += kSliceBlocks) {
-    all.push_back(accumulate(resultsOf(*results, block / kSliceBlocks),
-                             ArrayRef(results->values).slice(block, kSliceBlocks)));
+  int64_t columns = results->spread.columnBlocks * layout.columns;
+  int64_t together = isWider(*results) ? hopper::kLineElements : hopper::kGroupColumns;
+  for (int64_t column = 0; column < columns; column += together) {
+    int64_t some = std::min(together, columns - column);
+    all.push_back(accumulate(
+        resultsOf(*results, column, some),
+        ArrayRef(results->values).slice(column / layout.columns, some / layout.columns)));
   }
   Fragments values = multiplied(all);
   release(results->cached->stage);
@@ -179,7 +190,8 @@ Tile Sm90Emitter::mapTiles(ArrayRef<Tile> tiles, ArrayRef<RowVector> rows, const
           ArrayRef(static_cast<const FragmentTile &>(*tile.data).values).slice(first, kSliceBlocks);
       Fragments &slice = slices.emplace_back(own);
       if (std::shared_ptr<PendingTile> results = pending(tile)) {
-        hopper::Accumulation one = accumulate(resultsOf(*results, first / kSliceBlocks), own);
+        hopper::Accumulation one =
+            accumulate(resultsOf(*results, first * layout.columns, kSliceColumns), own);
         slice = multiplied(one);
       }
     }

@@ -80,8 +80,8 @@ private:
   struct CachedOperand : SwizzledOperand {
     Stage stage;
   };
-  /// Results that nobody has multiplied yet: where both fit, another tile is mapped with them
-  /// column by column.
+  /// Results that nobody has multiplied yet: another tile is mapped with them a few columns at a
+  /// time.
   struct PendingTile : FragmentTile {
     std::shared_ptr<SwizzledOperand> weights;
     std::shared_ptr<CachedOperand> cached;
@@ -134,7 +134,8 @@ private:
   Value groupColumn(const Spread &spread);
   hopper::Operands operandsOf(const Spread &spread, const SwizzledOperand &first,
                               const SwizzledOperand &second, int64_t column, int64_t columns);
-  hopper::Operands resultsOf(const PendingTile &tile, int64_t slice);
+  bool isWider(const PendingTile &tile) const;
+  hopper::Operands resultsOf(const PendingTile &tile, int64_t column, int64_t columns);
   hopper::Accumulation accumulate(hopper::Operands operands, llvm::ArrayRef<Value> fragments);
   Fragments multiplied(llvm::MutableArrayRef<hopper::Accumulation> all);
   static std::shared_ptr<PendingTile> pending(const Tile &tile);

@@ -174,21 +174,34 @@ void Workgroup::multiplyMatrices(Thread *firstLane, uint32_t size) {
       }
     }
   };
-  eachElement(0, [&](const Operands &operands, uint32_t e, uint32_t row, uint32_t column) {
-    a[row][column] = readElement(operands.in[0], e, op.factorType);
-  });
-  eachElement(1, [&](const Operands &operands, uint32_t e, uint32_t row, uint32_t column) {
-    b[row][column] = readElement(operands.in[1], e, op.factorType);
-  });
+  auto gather = [&](auto read) {
+    eachElement(0, [&](const Operands &operands, uint32_t e, uint32_t row, uint32_t column) {
+      a[row][column] = read(operands.in[0], e);
+    });
+    eachElement(1, [&](const Operands &operands, uint32_t e, uint32_t row, uint32_t column) {
+      b[row][column] = read(operands.in[1], e);
+    });
+  };
+  if (op.factorType == SimtBF16) { // what there is most of
+    gather([](const void *from, uint32_t e) { return readElement(from, e, SimtBF16); });
+  } else {
+    gather([&](const void *from, uint32_t e) { return readElement(from, e, op.factorType); });
+  }
   eachElement(2, [&](const Operands &operands, uint32_t e, uint32_t row, uint32_t column) {
     sums[row][column] = readElement(operands.in[2], e, op.sumType);
   });
+  // Eight columns at a time stay in registers; those behind the last are nobody's.
+  constexpr uint32_t kStep = 8;
   for (uint32_t row = 0; row < op.rows; ++row) {
-    for (uint32_t k = 0; k < op.depth; ++k) {
-      float factor = a[row][k];
-      for (uint32_t column = 0; column < op.columns; ++column) {
-        sums[row][column] += factor * b[k][column];
+    for (uint32_t first = 0; first < op.columns; first += kStep) {
+      float part[kStep];
+      std::copy_n(&sums[row][first], kStep, part);
+      for (uint32_t k = 0; k < op.depth; ++k) {
+        for (uint32_t i = 0; i < kStep; ++i) {
+          part[i] += a[row][k] * b[k][first + i];
+        }
       }
+      std::copy_n(part, kStep, &sums[row][first]);
     }
   }
   eachElement(2, [&](const Operands &operands, uint32_t e, uint32_t row, uint32_t column) {

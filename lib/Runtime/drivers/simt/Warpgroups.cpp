@@ -38,11 +38,16 @@ Place placeOf(const SimtGroupMatrixOp &op, uint32_t lane, uint32_t element) {
 
 /// Calls `each` with a thread's number, its element's, and where that lies in [64][columns].
 template <typename Function> void eachElement(const SimtGroupMatrixOp &op, Function each) {
+  uint32_t places[kMostColumns / 2], elements = op.columns / 2u;
+  for (uint32_t e = 0; e < elements; ++e) {
+    Place place = placeOf(op, 0, e);
+    places[e] = place.row * op.columns + place.column;
+  }
   for (uint32_t lane = 0; lane < kWarpgroup; ++lane) {
     Place first = placeOf(op, lane, 0);
-    for (uint32_t e = 0; e < op.columns / 2u; ++e) {
-      Place place = placeOf(op, 0, e);
-      each(lane, e, (first.row + place.row) * op.columns + first.column + place.column);
+    uint32_t start = first.row * op.columns + first.column;
+    for (uint32_t e = 0; e < elements; ++e) {
+      each(lane, e, start + places[e]);
     }
   }
 }

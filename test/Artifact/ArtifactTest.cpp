@@ -97,6 +97,54 @@ TEST(Artifact, EqualImagesAreStoredOnce) {
   EXPECT_GE(apart->size(), shared.size() + 8192);
 }
 
+/// Variants for several architectures: what is equal is there once, and what is not is not shared.
+TEST(Artifact, FurtherVariantsOfOneImageCostTheirMetadataOnly) {
+  Program program = sampleProgram();
+  program.variants[1].image.bytes[5] ^= 1;
+  auto sizes = [&] {
+    Expected<std::vector<uint8_t>> bytes = serializeArtifact(program);
+    EXPECT_TRUE(bool(bytes)) << bytes.error().message();
+    Expected<Artifact> artifact = parseArtifact(bytes->data(), bytes->size(), "sample");
+    EXPECT_TRUE(bool(artifact)) << artifact.error().message();
+    for (size_t i = 0; i < program.variants.size(); ++i) {
+      EXPECT_EQ(artifact->program.variants[i].image.bytes, program.variants[i].image.bytes);
+    }
+    std::vector<uint32_t> images(program.variants.size());
+    return std::pair(bytes->size(), encodeMetadata(program, images).size());
+  };
+  auto [before, metadataBefore] = sizes();
+  for (size_t i = 0; i < 6; ++i) {
+    program.variants.push_back(program.variants[i % 2]);
+    program.variants.back().name += std::to_string(i);
+  }
+  auto [after, metadataAfter] = sizes();
+  // Images begin at whole pages.
+  EXPECT_LE(after - before, metadataAfter - metadataBefore + 4096);
+}
+
+TEST(Artifact, RefusesSectionsThatOverlap) {
+  Program program = sampleProgram();
+  program.variants[1].image.bytes[5] ^= 1;
+  Expected<std::vector<uint8_t>> bytes = serializeArtifact(program);
+  ASSERT_TRUE(bool(bytes));
+  uint8_t *first = bytes->data() + kHeaderBytes + 64, *second = first + 64;
+  uint64_t offset = 0;
+  std::memcpy(&offset, first + 8, 8);
+  // The same place, a page later, and both at once where the file ends after the first.
+  for (uint64_t shift : {uint64_t(0), uint64_t(4096)}) {
+    std::vector<uint8_t> overlapping = *bytes;
+    uint64_t moved = offset + shift;
+    std::memcpy(overlapping.data() + (second - bytes->data()) + 8, &moved, 8);
+    reseal(overlapping);
+    EXPECT_FALSE(accepts(overlapping)) << shift;
+    overlapping.resize(offset + shift + 8192);
+    uint64_t length = overlapping.size();
+    std::memcpy(overlapping.data() + 16, &length, 8);
+    reseal(overlapping);
+    EXPECT_FALSE(accepts(overlapping)) << shift;
+  }
+}
+
 TEST(Artifact, KeepsModulesAndWorkgroups) {
   Program program = sampleProgram();
   Variant &variant = program.variants[1];

@@ -36,6 +36,26 @@ hipError_t hipGetDeviceProperties(hipDeviceProp_t *properties, int) {
   std::strcpy(properties->gcnArchName, "gfx942:sramecc+:xnack-");
   return hipSuccess;
 }
+hipError_t hipDeviceGetName(char *name, int, hipDevice_t) {
+  return std::strcpy(name, "Fake MI300X"), hipSuccess;
+}
+/// Events: each is a number of what was queued before it; all work takes a millisecond.
+hipError_t hipEventCreate(hipEvent_t *event) {
+  return *event = reinterpret_cast<hipEvent_t>(new uint64_t(0)), hipSuccess;
+}
+hipError_t hipEventRecord(hipEvent_t event, hipStream_t) {
+  static uint64_t time = 0;
+  return *reinterpret_cast<uint64_t *>(event) = ++time, hipSuccess;
+}
+hipError_t hipEventSynchronize(hipEvent_t) { return device().synchronize(), hipSuccess; }
+hipError_t hipEventElapsedTime(float *milliseconds, hipEvent_t begin, hipEvent_t end) {
+  *milliseconds = static_cast<float>(*reinterpret_cast<uint64_t *>(end) -
+                                     *reinterpret_cast<uint64_t *>(begin));
+  return hipSuccess;
+}
+hipError_t hipEventDestroy(hipEvent_t event) {
+  return delete reinterpret_cast<uint64_t *>(event), hipSuccess;
+}
 hipError_t hipMemGetInfo(size_t *free, size_t *total) {
   return *free = *total = size_t(1) << 30, hipSuccess;
 }

@@ -60,13 +60,12 @@ def run_measurements(device, kernels, targets, only):
     for case in kernels.pack.cases:
         if case["kind"] != "measure" or (only and only not in case["name"]):
             continue
+        if case["target"] != targets[-1]:
+            continue
         row = {"goal": case["goal"], "name": case["name"], "target": case["target"], "wanted": case["wanted"]}
         rows.append(row)
         if case.get("why"):
             row["why"] = case["why"]
-            continue
-        if not targets or case["target"] != targets[-1]:
-            rows.pop()
             continue
         size = sum(buffer["bytes"] for buffer in case["buffers"])
         if size > device.free_bytes():
@@ -78,7 +77,7 @@ def run_measurements(device, kernels, targets, only):
             row["why"] = str(problem)
             continue
         row.update(seconds=seconds, tflops=case["flop"] / seconds / 1e12, gbytes=case["bytes"] / seconds / 1e9)
-    return rows
+    return sorted(rows, key=lambda row: row["goal"])
 
 
 def text_of_measurement(row):

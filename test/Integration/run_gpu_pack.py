@@ -120,7 +120,7 @@ def bad_pack(folder):
 class PackTests:
     def __init__(self, suite):
         self.suite = suite
-        self.library = suite.bin.parent / "test/Runtime/libdsv2-fake-Cuda.so"
+        self.library = suite.bin.parent / "lib/libdsv2-fake-Cuda.so"
 
     def run(self, folder, *flags):
         out = self.suite.work / "results.json"
@@ -156,7 +156,7 @@ class PackTests:
             pack.check("add", [pack.words([10, 20, 30])], launches, [pack.integers(0, [15, 25, 30])], target=target)
             pack.measure("work", [{"bytes": 99, "fill": "bf16"}], launches[:1], target=target)
         pack.write()
-        library = self.library.parent / "libdsv2-fake-Hip.so"
+        library = self.library.with_name("libdsv2-fake-Hip.so")
         done, report = self.run(folder, "--library", library, "--vendor", "hip", "--no-peers")
         counts = report and (report["passed"], report["failed"], report["skipped"], report["targets"],
                              ["seconds" in row for row in report["measurements"]])

@@ -219,7 +219,7 @@ struct Record {
     std::vector<uint64_t> slots;
   };
   std::vector<Call> calls;
-  uint64_t lastRead = 0; ///< address of the last copy to the host
+  std::vector<uint64_t> reads; ///< addresses of copies to the host: the outputs, in order
 };
 
 class RecordedMemory final : public DeviceMemory {
@@ -251,7 +251,7 @@ public:
     return std::nullopt;
   }
   std::optional<Error> copyOut(void *host, uint64_t device, uint64_t bytes) override {
-    record.lastRead = device;
+    record.reads.push_back(device);
     std::memset(host, 0, bytes);
     return std::nullopt;
   }
@@ -288,6 +288,7 @@ Expected<std::vector<T>> readTensor(const SafetensorsFile &file, std::string_vie
 std::optional<Error> addGoldenStep(Pack &pack, const Program &program, size_t number,
                                    const Checkpoint &checkpoint, const std::string &name,
                                    const std::vector<int64_t> &tokens,
+                                   const std::vector<int64_t> &positions,
                                    const std::vector<float> &logits) {
   Record record;
   Expected<std::unique_ptr<Model>> model = Model::create(
@@ -312,7 +313,9 @@ std::optional<Error> addGoldenStep(Pack &pack, const Program &program, size_t nu
   part.sequence = *sequence;
   part.tokens = narrow.data();
   part.count = int64_t(tokens.size());
+  part.positions = positions.data();
   record.calls.clear();
+  record.reads.clear();
   if (std::optional<Error> error = (*session)->step(&part, 1)) {
     return error;
   }
@@ -339,11 +342,22 @@ std::optional<Error> addGoldenStep(Pack &pack, const Program &program, size_t nu
     }
     one.launches.push_back(std::move(*launch));
   }
+  size_t output = 0;
+  for (const Buffer &buffer : variant.buffers) {
+    if (buffer.kind == BufferKind::Output && buffer.table == "logits") {
+      break;
+    }
+    output += buffer.kind == BufferKind::Output;
+  }
+  if (output >= record.reads.size()) {
+    return Error(ErrorKind::Mismatch, "variant ", quote(variant.name), " gives no logits");
+  }
   for (const Region &region : regions) {
-    if (record.lastRead - region.address < region.bytes) {
+    uint64_t offset = record.reads[output] - region.address;
+    if (offset < region.bytes) {
       Expectation expect;
       expect.buffer = region.buffer;
-      expect.offset = record.lastRead - region.address;
+      expect.offset = offset;
       expect.rows = int64_t(tokens.size());
       expect.columns = expect.stride = program.model.vocab;
       expect.bound = variant.compute == "f32" ? 1e-4 : 5e-2;
@@ -382,14 +396,21 @@ std::optional<Error> addGoldenSteps(Pack &pack, const std::string &artifact,
     return !read ? read.takeError() : !checkpoint ? checkpoint.takeError() : file.takeError();
   }
   Expected<std::vector<int64_t>> tokens = readTensor<int64_t>(*file, "tokens");
+  Expected<std::vector<int64_t>> positions = readTensor<int64_t>(*file, "positions");
   Expected<std::vector<float>> logits = readTensor<float>(*file, "logits");
-  if (!tokens || !logits) {
-    return tokens ? logits.takeError() : tokens.takeError();
+  if (!tokens || !positions || !logits) {
+    return !tokens ? tokens.takeError() : !positions ? positions.takeError() : logits.takeError();
+  }
+  uint64_t vocab = uint64_t(read->program.model.vocab);
+  if (positions->size() != tokens->size() || logits->size() != tokens->size() * vocab) {
+    return Error(ErrorKind::Mismatch, golden, " has ", tokens->size(), " tokens, ",
+                 positions->size(), " positions and ", logits->size(),
+                 " logits, expected a row of ", vocab, " for each token");
   }
   std::string name = golden.substr(golden.find_last_of('/') + 1);
   for (size_t number : chosen(read->program, targets)) {
-    if (std::optional<Error> error =
-            addGoldenStep(pack, read->program, number, *checkpoint, name, *tokens, *logits)) {
+    if (std::optional<Error> error = addGoldenStep(pack, read->program, number, *checkpoint, name,
+                                                   *tokens, *positions, *logits)) {
       return error->within(artifact);
     }
   }

@@ -4,7 +4,7 @@
 // context (empty splits), 3, 16 and 128 heads; G1 to G4 for the measurements.
 //
 //===----------------------------------------------------------------------===//
-#include "lib/Codegen/LatentAttention.h"
+#include "lib/Codegen/AttentionTile.h"
 #include "tools/gpu-pack/KernelShop.h"
 
 #include <algorithm>
@@ -22,16 +22,10 @@ struct Cut {
   int64_t heads, tokens, record;
 };
 
-#if __has_include("lib/Codegen/AttentionTile.h")
 Cut cutOf(KernelShop &shop, const std::string &target, bool bf16, int64_t latent) {
   AttentionTile tile = shop.target(target)->getAttentionTile(shop.element(bf16));
   return {tile.heads, tile.tokens, tile.record(latent)};
 }
-#else
-Cut cutOf(KernelShop &, const std::string &, bool, int64_t latent) {
-  return {kAttentionHeads, kAttentionBlock, latentAttentionRecord(latent)};
-}
-#endif
 
 struct Shape {
   int64_t heads, latent, rope;

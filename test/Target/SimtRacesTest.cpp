@@ -132,28 +132,31 @@ protected:
                 .getResult(0));
       }
       victim->erase();
-      std::optional<SimtKernelImage> kernel = compile(*copy);
-      ASSERT_TRUE(kernel) << diagnostics;
-      ++deleted;
-      if (launch(*kernel, items).empty()) {
-        std::printf("not reported: %s %s without %s number %d\n", GetParam().c_str(),
-                    builderName.c_str(), name.c_str(), skipped);
-      } else {
-        ++reported;
+      for (const TargetBackend *vendor : entries) {
+        std::optional<SimtKernelImage> kernel = compile(*copy, vendor);
+        ASSERT_TRUE(kernel) << diagnostics;
+        ++deleted;
+        if (launch(*kernel, items).empty()) {
+          std::printf("not reported: %s %s without %s number %d%s\n", GetParam().c_str(),
+                      builderName.c_str(), name.c_str(), skipped,
+                      vendor ? " after the vendor's conversion" : "");
+        } else {
+          ++reported;
+        }
       }
     }
   }
 
   void TearDown() override {
     std::printf("%s: %d of %d deletions reported\n", GetParam().c_str(), reported, deleted);
-    EXPECT_GE(reported * 100, deleted * leastPercent);
+    EXPECT_GE(reported * 100, deleted * 95);
   }
 
   TargetRegistry targets;
   KernelBuilderRegistry builders;
   const TargetBackend *target = nullptr;
   std::mt19937 random{1};
-  int deleted = 0, reported = 0, leastPercent = 95;
+  int deleted = 0, reported = 0;
 };
 
 std::string typeName(bool bf16) { return bf16 ? "bf16" : "f32"; }
@@ -206,12 +209,10 @@ TEST_P(Races, GroupedMatmul) {
 }
 
 TEST_P(Races, LatentAttention) {
-  // Not yet 95: the emitters write operations here that others repeat (a group of copies that is
-  // empty, the wait for it, the barrier at an item's start), and nothing goes wrong without them.
-  leastPercent = 80;
   for (bool bf16 : {false, true}) {
     constexpr int64_t kHeads = 20, kLatent = 64, kRope = 16, kRow = 96, kPages = 12;
-    const std::vector<int32_t> contexts = {300, 1, 70};
+    // More than one block, few tokens, none: then nobody waits for what was begun for a block.
+    const std::vector<int32_t> contexts = {300, 1, 70, 0};
     AttentionTile tile = target->getAttentionTile(bf16 ? Type(BFloat16Type::get(&context))
                                                        : Type(Float32Type::get(&context)));
     int64_t rows = static_cast<int64_t>(contexts.size()), groups = tile.groups(kHeads);
@@ -232,11 +233,11 @@ TEST_P(Races, LatentAttention) {
       std::vector<int32_t> table(rows * 8, 0);
       for (int32_t i = 0; i < 8; ++i) {
         table[i] = i;
-        table[8 + i] = table[16 + i] = 8 + i % 4;
+        table[8 + i] = table[16 + i] = table[24 + i] = 8 + i % 4;
       }
       buffer(table);
       buffer(contexts);
-      buffer<int32_t>({0, 1, 2});
+      buffer<int32_t>({0, 1, 2, 3});
     };
     inputs();
     empty<uint16_t>(rows * kHeads * kLatent * (bf16 ? 1 : 2));

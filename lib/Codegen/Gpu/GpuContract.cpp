@@ -17,8 +17,8 @@ using namespace mlir;
 namespace dsv2 {
 namespace {
 
-/// Cached tokens in one step of a walk over them.
-constexpr int64_t kMostTokens = 32, kFewestTokens = 16;
+/// Cached tokens in one step of a walk over them; a matrix instruction takes no fewer than 16.
+constexpr int64_t kMostTokens = 32, kMatrixTokens = 16;
 
 } // namespace
 
@@ -101,10 +101,19 @@ GpuEmitter::Fragments GpuEmitter::multiply(const FragmentTile &tile, ArrayRef<Va
 Tile GpuEmitter::contract(Tile accumulator, const Operand &first, const Operand &second,
                           Along along) {
   auto tile = std::static_pointer_cast<FragmentTile>(accumulator.data);
-  const auto &a = static_cast<const StagedOperand &>(*first.data);
-  if (const auto *paged = dynamic_cast<const PagedOperand *>(second.data.get())) {
-    return along == Along::Rows ? contractTokens(tile, a, paged->panel)
-                                : contractColumns(tile, a, paged->panel);
+  const auto *paged = dynamic_cast<const PagedOperand *>(second.data.get());
+  if (paged && along == Along::Rows) {
+    return contractTokens(tile, first, paged->panel);
+  }
+  const auto *streamed = dynamic_cast<const StreamedRows *>(first.data.get());
+  Operand near = streamed ? stageRows(streamed->panel) : first;
+  const auto &a = static_cast<const StagedOperand &>(*near.data);
+  if (paged) {
+    return contractColumns(tile, a, paged->panel);
+  }
+  if (copiesOpen) {
+    finishCopies();
+    barrier();
   }
   const auto &staged = static_cast<const StagedOperand &>(*second.data);
   int64_t depth = staged.chunks * chunkElements(staged.element);
@@ -112,15 +121,25 @@ Tile GpuEmitter::contract(Tile accumulator, const Operand &first, const Operand 
 }
 
 /// Scores: the tokens are the tile's columns, and each step brings a piece of all of them.
-Tile GpuEmitter::contractTokens(std::shared_ptr<FragmentTile> tile, const StagedOperand &a,
+Tile GpuEmitter::contractTokens(std::shared_ptr<FragmentTile> tile, const Operand &first,
                                 const PagedPanel &panel) {
-  int64_t ce = chunkElements(a.element), step = plan.stageChunks * ce;
-  Source source = tokenSource(panel, tile->shape.columns, plan.stageChunks, Along::Rows);
-  Fragments out = stream(index((panel.depth + step - 1) / step), source, tile->values,
+  int64_t step = plan.stageChunks * chunkElements(panel.cache.element);
+  SmallVector<Source, 2> sources = {
+      tokenSource(panel, tile->shape.columns, plan.stageChunks, Along::Rows)};
+  const auto *streamed = dynamic_cast<const StreamedRows *>(first.data.get());
+  if (streamed) {
+    sources.push_back(rowsSource(streamed->panel));
+  }
+  auto piece = [](const Operand &from) -> const StagedOperand & {
+    return static_cast<const StagedOperand &>(*from.data);
+  };
+  Fragments out = stream(index((panel.depth + step - 1) / step), sources, tile->values,
                          [&](Value number, ArrayRef<Operand> staged, ArrayRef<Value> values) {
-                           return multiply(*tile, values, a, mul(number, plan.stageChunks),
-                                           static_cast<const StagedOperand &>(*staged.front().data),
-                                           step, Along::Rows);
+                           return streamed ? multiply(*tile, values, piece(staged[1]), index(0),
+                                                      piece(staged[0]), step, Along::Rows)
+                                           : multiply(*tile, values, piece(first),
+                                                      mul(number, plan.stageChunks),
+                                                      piece(staged[0]), step, Along::Rows);
                          });
   return tileOf(tile->shape, std::move(out));
 }
@@ -132,8 +151,9 @@ Tile GpuEmitter::contractColumns(std::shared_ptr<FragmentTile> tile, const Stage
   int64_t ce = chunkElements(a.element);
   int64_t columns = spread.columnWarps * spread.columnBlocks * layout.columns;
   int64_t chunks = (columns + ce - 1) / ce;
-  int64_t tokens = plan.tokenChunks / chunks / kFewestTokens * kFewestTokens;
-  tokens = std::min(std::max(tokens, kFewestTokens), kMostTokens);
+  int64_t fewest = a.element.isBF16() ? kMatrixTokens : ce;
+  int64_t tokens = plan.tokenChunks / chunks / fewest * fewest;
+  tokens = std::min(std::max(tokens, fewest), kMostTokens);
   Source source = tokenSource(panel, tokens, chunks, Along::Columns);
   Fragments out = stream(ceilDiv(panel.count, tokens), source, tile->values,
                          [&](Value number, ArrayRef<Operand> staged, ArrayRef<Value> values) {

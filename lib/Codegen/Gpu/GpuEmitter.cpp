@@ -6,6 +6,7 @@
 #include "lib/Codegen/Gpu/GpuEmitter.h"
 
 #include "lib/Codegen/Gpu/DeviceForm.h"
+#include "lib/Codegen/Gpu/Fences.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
@@ -14,11 +15,15 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/Support/MathExtras.h"
 
-#include <limits>
-
 using namespace mlir;
 
 namespace dsv2 {
+namespace {
+
+/// Of a place where rows' statistics meet: a row of banks.
+constexpr int64_t kStatisticsAlignment = 128;
+
+} // namespace
 
 GpuEmitter::GpuEmitter(MLIRContext *context, GpuPlan plan)
     : TileEmitter(context), plan(plan), layout(fragmentLayout(plan.accumulator)) {
@@ -39,7 +44,11 @@ GpuEmitter::GpuEmitter(MLIRContext *context, GpuPlan plan)
 SmallVector<Value> GpuEmitter::begin(const KernelRequest &request,
                                      ArrayRef<KernelArgument> arguments) {
   SmallVector<Value> out = TileEmitter::begin(request, arguments);
-  sharedTop = sharedMost = 0;
+  sharedTop = sharedMost = statisticsBytes = 0;
+  statisticsPlaces[0].clear();
+  statisticsPlaces[1].clear();
+  fences.clear();
+  owners.clear();
   auto workgroup =
       gpu::AddressSpaceAttr::get(b.getContext(), gpu::GPUDialect::getWorkgroupAddressSpace());
   dynamicShared = gpu::DynamicSharedMemoryOp::create(
@@ -54,14 +63,18 @@ SmallVector<Value> GpuEmitter::begin(const KernelRequest &request,
 }
 
 void GpuEmitter::items(const std::function<void(Value)> &program) {
-  TileEmitter::items([&](Value item) {
-    touchAll();
-    sharedScope([&] { program(item); });
-  });
+  TileEmitter::items([&](Value item) { sharedScope([&] { program(item); }); });
 }
 
 BuiltKernel GpuEmitter::finish() {
+  for (int64_t turn = 0; turn < 2; ++turn) {
+    for (arith::ConstantOp place : statisticsPlaces[turn]) {
+      place.setValueAttr(b.getIndexAttr(sharedMost + turn * statisticsBytes));
+    }
+  }
+  sharedMost += 2 * statisticsBytes;
   BuiltKernel out = TileEmitter::finish();
+  dropNeedlessFences(out.function, fences, owners);
   out.function->setAttr(kThreadsAttr, b.getI64IntegerAttr(plan.warps * plan.lanes));
   out.function->setAttr(kSharedBytesAttr, b.getI64IntegerAttr(sharedMost));
   return out;
@@ -113,18 +126,16 @@ int64_t GpuEmitter::chunkElements(Type element) const {
 
 Operation *GpuEmitter::makeBarrier() { return gpu::BarrierOp::create(b, loc); }
 
-void GpuEmitter::barrier() {
-  makeBarrier();
-  touchedTop = 0;
-}
+void GpuEmitter::barrier() { makeBarrier(); }
 
-void GpuEmitter::fence(int64_t start) {
-  if (touchedTop > start) {
-    barrier();
+void GpuEmitter::fence() { fences.push_back(makeBarrier()); }
+
+void GpuEmitter::finishCopies() {
+  if (copiesOpen) {
+    copiesOpen = false;
+    waitForCopies(commitCopies(), 0);
   }
 }
-
-void GpuEmitter::touchAll() { touchedTop = std::numeric_limits<int64_t>::max(); }
 
 MemRefType GpuEmitter::sharedType(Type element, int64_t count) const {
   auto space =
@@ -139,6 +150,16 @@ Value GpuEmitter::shared(Type element, int64_t count) {
   sharedTop = llvm::alignTo(sharedTop + bytes, plan.sharedAlignment);
   sharedMost = std::max(sharedMost, sharedTop);
   return memory;
+}
+
+Value GpuEmitter::statistics(int64_t count) {
+  auto place = arith::ConstantOp::create(b, loc, b.getIndexAttr(0));
+  statisticsPlaces[statisticsTurn].push_back(place);
+  statisticsTurn = !statisticsTurn;
+  statisticsBytes =
+      std::max(statisticsBytes, int64_t(llvm::alignTo(uint64_t(count) * 4, kStatisticsAlignment)));
+  return memref::ViewOp::create(b, loc, sharedType(b.getF32Type(), count), dynamicShared, place,
+                                ValueRange{});
 }
 
 Value GpuEmitter::loadVector(VectorType type, Value memory, Value at, bool aligned) {
@@ -161,10 +182,8 @@ void GpuEmitter::storeVector(Value value, Value memory, Value at, bool aligned) 
 
 void GpuEmitter::forRows(Value begin, Value end, const std::function<void(RowBlock)> &program) {
   auto blocks = [&](int64_t height) {
-    loop(index(0), ceilDiv(sub(end, begin), height), [&](Value block) {
-      touchAll();
-      program({add(begin, mul(block, height)), height, end});
-    });
+    loop(index(0), ceilDiv(sub(end, begin), height),
+         [&](Value block) { program({add(begin, mul(block, height)), height, end}); });
   };
   // Few rows are one small block; more would read the weights again for each.
   ifTrue(
@@ -181,10 +200,8 @@ GpuEmitter::loopCarrying(Value begin, Value end, ArrayRef<Value> init,
                                  b.setInsertionPoint(inner.getInsertionBlock(),
                                                      inner.getInsertionPoint());
                                  SmallVector<Value> values(carried);
-                                 touchAll();
                                  scf::YieldOp::create(b, loc, body(iv, values));
                                });
-  touchAll();
   return Fragments(op.getResults());
 }
 
@@ -193,7 +210,7 @@ GpuEmitter::Fragments GpuEmitter::stream(Value steps, ArrayRef<Source> sources,
   Fragments out;
   sharedScope([&] {
     // Others may still read what lay here.
-    fence(sharedTop);
+    fence();
     SmallVector<Value> memory;
     SmallVector<int64_t> strides;
     for (const Source &source : sources) {
@@ -210,6 +227,7 @@ GpuEmitter::Fragments GpuEmitter::stream(Value steps, ArrayRef<Source> sources,
     for (int64_t step = 0; step < plan.stages - 1; ++step) {
       ifTrue(less(index(step), steps), [&] { copy(index(step), index(step)); });
       token = commitCopies();
+      copiesOpen = false; // they are part of the first group
     }
     SmallVector<Value> carried = {index(0)};
     llvm::append_range(carried, init);
@@ -331,6 +349,7 @@ void GpuEmitter::pipelineSteps(Value steps, const PanelMaker &panels, ArrayRef<T
     }
     return state;
   };
+  bool begun = copiesOpen;
   Fragments last = loopCarrying(index(0), steps, init, [&](Value step, ArrayRef<Value> carried) {
     Fragments out;
     sharedScope([&] {
@@ -348,6 +367,11 @@ void GpuEmitter::pipelineSteps(Value steps, const PanelMaker &panels, ArrayRef<T
     });
     return out;
   });
+  if (begun) {
+    // Without a step nothing waited for what was begun before.
+    copiesOpen = true;
+    ifTrue(less(steps, index(1)), [&] { finishCopies(); });
+  }
   finish(unpack(last));
 }
 

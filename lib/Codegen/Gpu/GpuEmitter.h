@@ -20,6 +20,8 @@
 #include "lib/Codegen/Gpu/FragmentLayouts.h"
 #include "lib/Codegen/TileEmitter.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
 namespace dsv2 {
 
 /// Numbers a target chooses. Programs never read them.
@@ -32,7 +34,8 @@ struct GpuPlan {
   int64_t stages = 3;            ///< copies of an operand in flight or in use
   int64_t stageChunks = 8;       ///< chunks of k in one stage
   int64_t columnUnit = 2;        ///< blocks of columns that a warp has a multiple of
-  int64_t tokenChunks = 2048;    ///< chunks of cached tokens in one stage, at least 16 rows
+  int64_t tokenChunks = 2048;    ///< chunks of cached tokens in one stage, at least a step's rows
+  int64_t sharedBytes = 1 << 30; ///< workgroup memory to fit into where there is a choice
   int64_t sharedAlignment = 128; ///< of what is allocated in workgroup memory: a row of banks
   llvm::StringRef accumulator = "m16n8.d"; ///< layout of accumulator fragments
 };
@@ -49,6 +52,7 @@ public:
   int64_t panelColumns() const override { return plan.panelColumns; }
   int64_t rowsOfItem() const override { return plan.manyRows; }
   int64_t threadsOfItem() const override { return plan.warps * plan.lanes; }
+  int64_t threadsInStep() const override { return plan.lanes; }
   void forRows(Value begin, Value end, const std::function<void(RowBlock)> &program) override;
   Operand resident(const Panel &panel, TileKind kind) override;
   void pipeline(Value steps, const PanelMaker &panels, llvm::ArrayRef<TileShape> shapes,
@@ -97,6 +101,11 @@ protected:
     int64_t chunkStride = 0, chunks = 0;
     mlir::Type element;
   };
+  /// Rows that are too many to stay: contract brings them near with each piece of the other
+  /// operand.
+  struct StreamedRows : TargetData {
+    RowsPanel panel;
+  };
   /// Cached tokens that contract brings near piece by piece.
   struct PagedOperand : TargetData {
     PagedPanel panel;
@@ -136,15 +145,17 @@ protected:
   int64_t laneRowCount() const { return int64_t(rowSlots.size()); }
   Value laneIndex() const { return lane; }
   void barrier();
-  /// A barrier where workgroup memory from `start` on may have been touched since the last one.
-  /// Nowhere else: a barrier that nothing needs only hides that another is missing.
-  void fence(int64_t start);
-  /// All allocated memory counts as touched now; all there is, where a loop begins or ends.
-  void touch() { touchedTop = std::max(touchedTop, sharedTop); }
-  void touchAll();
+  /// A barrier where memory is given to another use. `finish` takes it out again where nothing
+  /// needs it (Fences.h).
+  void fence();
+  /// Waits for copies that `resident` began, which else the first step of a stream does.
+  void finishCopies();
 
   // --- Workgroup memory: a stack. What a scope allocates is free after it.
   Value shared(mlir::Type element, int64_t count);
+  /// The same for `count` f32 that rows' statistics meet in: two places in turn, above all else, so
+  /// that they wait for nobody.
+  Value statistics(int64_t count);
   template <typename Body> void sharedScope(const Body &body) {
     int64_t top = sharedTop;
     body();
@@ -207,7 +218,8 @@ private:
   Value zeroOf(mlir::Type element);
   Value loadOrZero(Value memory, Value at, Value valid);
 
-  Tile contractTokens(std::shared_ptr<FragmentTile> tile, const StagedOperand &a,
+  Operand stageRows(const RowsPanel &panel);
+  Tile contractTokens(std::shared_ptr<FragmentTile> tile, const Operand &first,
                       const PagedPanel &panel);
   Tile contractColumns(std::shared_ptr<FragmentTile> tile, const StagedOperand &a,
                        const PagedPanel &panel);
@@ -218,7 +230,14 @@ private:
   Value coordinate(llvm::ArrayRef<FragmentPlace> bases, bool row);
 
   Value laneRow, laneColumn;
-  int64_t touchedTop = 0;
+  int64_t statisticsBytes = 0;
+  /// Where statistics lie is known at the end.
+  llvm::SmallVector<mlir::arith::ConstantOp> statisticsPlaces[2];
+  bool statisticsTurn = false;
+  bool copiesOpen = false; ///< copies were issued and not committed
+  llvm::SmallVector<mlir::Operation *> fences;
+  llvm::DenseMap<mlir::Operation *, unsigned> owners; ///< of accesses (Fences.h)
+  unsigned ownersUsed = 0;
 };
 
 } // namespace dsv2

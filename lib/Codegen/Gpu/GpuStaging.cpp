@@ -256,6 +256,20 @@ Operand GpuEmitter::resident(const Panel &panel, TileKind) {
     return {out};
   }
   const auto &rows = std::get<RowsPanel>(panel);
+  int64_t bytes = 0;
+  for (const RowsPanel::Segment &segment : rows.segments) {
+    bytes += rows.rows.height * segment.depth * segment.matrix.element.getIntOrFloatBitWidth() / 8;
+  }
+  if (2 * bytes <= plan.sharedBytes) {
+    return stageRows(rows);
+  }
+  // What is contracted with them needs the memory more.
+  auto out = std::make_shared<StreamedRows>();
+  out->panel = rows;
+  return {out};
+}
+
+Operand GpuEmitter::stageRows(const RowsPanel &rows) {
   auto out = std::make_shared<StagedOperand>();
   out->element = rows.segments.front().matrix.element;
   int64_t ce = chunkElements(out->element), depth = 0;
@@ -266,14 +280,19 @@ Operand GpuEmitter::resident(const Panel &panel, TileKind) {
   // Whole stages: what lies past the depth is zero, and meets zeros.
   out->chunks = (depth + step - 1) / step * plan.stageChunks;
   out->chunkStride = (rows.rows.height + 1) * ce;
-  fence(sharedTop);
+  fence();
   out->memory = shared(out->element, out->chunks * out->chunkStride);
   out->base = index(0);
+  Operation *fenceBefore = fences.back();
   copyRows(rows, index(0), out->chunks, out->memory,
            chunkPlace(out->base, rows.rows.height, out->element));
-  waitForCopies(commitCopies(), 0);
-  // Seen by all after the next barrier: every step of a stream begins with one.
-  touch();
+  // A thread comes back to the places that it wrote before.
+  ++ownersUsed;
+  for (Operation *op = fenceBefore->getNextNode(); op; op = op->getNextNode()) {
+    op->walk([&](Operation *inner) { owners[inner] = ownersUsed; });
+  }
+  // Here with the first step of a stream, and seen by all after its barrier.
+  copiesOpen = true;
   return {out};
 }
 

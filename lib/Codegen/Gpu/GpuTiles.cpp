@@ -170,30 +170,27 @@ RowVector GpuEmitter::reduceRows(RowReduction reduction, const Tile &handle) {
   }
   // Each warp has the statistics of its columns.
   int64_t height = tile.shape.rows.height;
-  sharedScope([&] {
-    fence(sharedTop);
-    Value memory = shared(b.getF32Type(), tile.spread.columnWarps * height);
-    Value part = mul(div(warp, tile.spread.rowWarps), height);
-    ifTrue(firstOfRow(), [&] {
-      for (auto [number, value] : llvm::enumerate(out)) {
-        Value row = tileRow(tile.spread, int64_t(number) / laneRowCount(),
-                            int64_t(number) % laneRowCount());
-        memref::StoreOp::create(b, loc, value, memory, ValueRange{add(part, row)});
-      }
-    });
-    barrier();
+  Value memory = statistics(tile.spread.columnWarps * height);
+  fence();
+  Value part = mul(div(warp, tile.spread.rowWarps), height);
+  ifTrue(firstOfRow(), [&] {
     for (auto [number, value] : llvm::enumerate(out)) {
       Value row =
           tileRow(tile.spread, int64_t(number) / laneRowCount(), int64_t(number) % laneRowCount());
-      Value sum;
-      for (int64_t w = 0; w < tile.spread.columnWarps; ++w) {
-        Value x = memref::LoadOp::create(b, loc, memory, ValueRange{add(row, w * height)});
-        sum = sum ? fold(sum, x) : x;
-      }
-      value = sum;
+      memref::StoreOp::create(b, loc, value, memory, ValueRange{add(part, row)});
     }
-    touch();
   });
+  barrier();
+  for (auto [number, value] : llvm::enumerate(out)) {
+    Value row =
+        tileRow(tile.spread, int64_t(number) / laneRowCount(), int64_t(number) % laneRowCount());
+    Value sum;
+    for (int64_t w = 0; w < tile.spread.columnWarps; ++w) {
+      Value x = memref::LoadOp::create(b, loc, memory, ValueRange{add(row, w * height)});
+      sum = sum ? fold(sum, x) : x;
+    }
+    value = sum;
+  }
   return rowsOf(height, std::move(out));
 }
 
@@ -217,7 +214,7 @@ Operand GpuEmitter::asOperand(Tile handle, Type element) {
   out->element = element;
   out->chunks = (columns + ce - 1) / ce;
   out->chunkStride = (height + 1) * ce;
-  fence(sharedTop);
+  fence();
   out->memory = shared(element, out->chunks * out->chunkStride);
   out->base = index(0);
   int64_t together = std::min(run, ce); // of one chunk
@@ -241,7 +238,6 @@ Operand GpuEmitter::asOperand(Tile handle, Type element) {
     }
   }
   // Seen by all after the next barrier: every step of a stream begins with one.
-  touch();
   return {out};
 }
 

@@ -21,6 +21,7 @@ inline GpuPlan amdPlan(int64_t lanes, llvm::StringRef accumulator) {
   plan.stageChunks = 4;
   plan.columnUnit = 1;
   plan.tokenChunks = 1024;
+  plan.sharedBytes = 64 * 1024;
   plan.accumulator = accumulator;
   return plan;
 }

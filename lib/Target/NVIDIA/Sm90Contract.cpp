@@ -227,7 +227,6 @@ Operand Sm90Emitter::asOperand(Tile handle, Type element) {
   out->rows = tile.shape.rows.height;
   int64_t columns = spread.columnWarps * spread.columnBlocks * layout.columns;
   out->blocks = (columns + hopper::kLineElements - 1) / hopper::kLineElements;
-  fence(sharedTop);
   out->offset = index(sharedTop);
   Value memory = shared(element, out->blocks * out->rows * hopper::kLineElements);
   Place place = swizzledPlace(index(0), out->rows);
@@ -247,7 +246,6 @@ Operand Sm90Emitter::asOperand(Tile handle, Type element) {
   }
   hopper::fenceAsync(b, loc);
   barrier();
-  touch(); // by multiplications from here on
   return {out};
 }
 
@@ -270,7 +268,6 @@ Operand Sm90Emitter::residentRows(const RowsPanel &panel) {
   }
   hopper::fenceAsync(b, loc);
   barrier();
-  touch(); // by multiplications from here on
   return {out};
 }
 

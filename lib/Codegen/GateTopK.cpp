@@ -1,16 +1,18 @@
 //===- GateTopK.cpp - experts and weights of each row ---------------------===//
 //
-// A row's logits are looked at in chunks of one vector (targets split it). The groups that may be
-// chosen from are copied to scratch as whole chunks, padded by -inf, in ascending order; then each
-// choice is one pass that keeps, per lane, the first place of the largest value, and one reduction
-// over lanes. What is compared are the logits themselves, or, with sigmoid, scratch that holds a
+// A row's logits are looked at in chunks (RowChunks.h). The groups that may be chosen from are
+// copied to scratch as whole chunks, padded by -inf, in ascending order; then each choice is one
+// pass that keeps, per element of a chunk, the first place of the largest value, and one fold of
+// the chunk. What is compared are the logits themselves, or, with sigmoid, scratch that holds a
 // row's sigmoids with the bias added.
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Codegen/GateTopK.h"
 
 #include "lib/Codegen/Generic/Passes.h"
-#include "lib/Codegen/KernelCode.h"
+#include "lib/Codegen/Gpu/DeviceForm.h"
+#include "lib/Codegen/RowChunks.h"
+#include "lib/Codegen/TileEmitter.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Pass/PassManager.h"
@@ -24,7 +26,7 @@ using namespace mlir;
 namespace dsv2 {
 namespace {
 
-constexpr int64_t kChunk = 16;
+constexpr int64_t kChunk = RowChunks::kWidth;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr int64_t kNowhere = std::numeric_limits<int32_t>::max();
 
@@ -40,14 +42,17 @@ struct GateSpec {
 
 class GateCode {
 public:
-  GateCode(const KernelRequest &request, const GateSpec &spec, ArrayRef<Type> slots);
+  GateCode(const KernelRequest &request, const GateSpec &spec, ArrayRef<Type> slots,
+           int64_t threads);
   BuiltKernel build();
 
 private:
-  Value chunkOf(Value memory, Value at, int64_t width);
-  Value chunk(Value at, int64_t width) { return chunkOf(compared, k.add(first, at), width); }
+  Value chunk(Value at, int64_t width) {
+    return c.load(compared, k.add(first, at), width, nothing);
+  }
   Value larger(Value x, Value y);
-  Value largest(Value vector);
+  Value largest(Value chunk);
+  Value sum(Value chunk);
   Value foldChunks(Value from, int64_t count, Value init,
                    function_ref<Value(Value sum, Value chunk)> step);
   Value firstOfLargest(Value memory, Value chunks);
@@ -67,51 +72,37 @@ private:
 
   GateSpec spec;
   KernelCode k;
-  Type chunkF32, chunkI32;
+  RowChunks c;
+  int64_t threads;
   Value logits, weights, ids, recorded, replaying, bias;
   Value candidates, firstIds, scores, kept, chosen; // scratch
   Value plain, corrected;                           // scratch of sigmoid: without and with bias
-  Value lanes, nothing, zero;                       // 0..15, -inf in every lane, index 0
+  Value nothing, zero;                              // -inf in every lane, index 0
   Value base, maximum, total; // of the row: its first logit, softmax's maximum and sum
   Value compared, first;      // what choices compare: its memory, where the row begins
 };
 
 } // namespace
 
-GateCode::GateCode(const KernelRequest &request, const GateSpec &spec, ArrayRef<Type> slots)
-    : spec(spec), k(request, slots) {
+GateCode::GateCode(const KernelRequest &request, const GateSpec &spec, ArrayRef<Type> slots,
+                   int64_t threads)
+    : spec(spec), k(request, slots), c(k, threads), threads(threads) {
   k.b.getContext()->loadDialect<math::MathDialect>();
-  chunkF32 = VectorType::get({kChunk}, k.f32);
-  chunkI32 = VectorType::get({kChunk}, k.i32);
   logits = k.slot(0), weights = k.slot(1), ids = k.slot(2), recorded = k.slot(3),
   replaying = k.slot(4);
   int64_t chunks = spec.keep * spec.groupChunks();
-  candidates = k.scratch(k.f32, chunks * kChunk);
-  firstIds = k.scratch(k.i32, chunks);
-  scores = k.scratch(k.f32, llvm::alignTo(spec.groups, kChunk));
-  kept = k.scratch(k.i32, spec.groups);
-  chosen = k.scratch(k.f32, llvm::alignTo(spec.topK, kChunk));
+  candidates = c.scratch(k.f32, chunks * kChunk);
+  firstIds = c.scalars(k.i32, chunks);
+  scores = c.scratch(k.f32, llvm::alignTo(spec.groups, kChunk));
+  kept = c.scalars(k.i32, spec.groups);
+  chosen = c.scratch(k.f32, llvm::alignTo(spec.topK, kChunk));
   if (spec.sigmoid) {
     bias = k.slot(5);
-    plain = k.scratch(k.f32, llvm::alignTo(spec.experts, kChunk));
-    corrected = k.scratch(k.f32, llvm::alignTo(spec.experts, kChunk));
+    plain = c.scratch(k.f32, llvm::alignTo(spec.experts, kChunk));
+    corrected = c.scratch(k.f32, llvm::alignTo(spec.experts, kChunk));
   }
-  SmallVector<int32_t> numbers(kChunk);
-  for (int64_t i = 0; i < kChunk; ++i) {
-    numbers[i] = i;
-  }
-  lanes = arith::ConstantOp::create(k.b, k.loc, k.b.getI32VectorAttr(numbers));
-  nothing = k.constant(chunkF32, -kInfinity);
+  nothing = c.constant(k.f32, -kInfinity);
   zero = k.constant(0);
-}
-
-// `width` values from `at`; the lanes after them are -inf.
-Value GateCode::chunkOf(Value memory, Value at, int64_t width) {
-  Value part = k.loadVector(memory, at, width);
-  return width == kChunk
-             ? part
-             : Value(vector::InsertStridedSliceOp::create(
-                   k.b, k.loc, part, nothing, ArrayRef<int64_t>{0}, ArrayRef<int64_t>{1}));
 }
 
 // A comparison and a choice is one instruction where arith.maximumf, which orders NaN, is several.
@@ -120,17 +111,12 @@ Value GateCode::larger(Value x, Value y) {
   return arith::SelectOp::create(k.b, k.loc, first, x, y);
 }
 
-Value GateCode::largest(Value vector) {
-  for (int64_t width = kChunk / 2; width >= 1; width /= 2) {
-    SmallVector<int64_t> low, high;
-    for (int64_t i = 0; i < width; ++i) {
-      low.push_back(i);
-      high.push_back(width + i);
-    }
-    vector = larger(vector::ShuffleOp::create(k.b, k.loc, vector, vector, low),
-                    vector::ShuffleOp::create(k.b, k.loc, vector, vector, high));
-  }
-  return vector::ExtractOp::create(k.b, k.loc, vector, 0);
+Value GateCode::largest(Value chunk) {
+  return c.fold(chunk, [&](Value low, Value high) { return larger(low, high); });
+}
+
+Value GateCode::sum(Value chunk) {
+  return c.fold(chunk, [&](Value low, Value high) { return k.add(low, high); });
 }
 
 // Folds `count` compared values from `from` (counted in the row) chunk by chunk.
@@ -149,33 +135,35 @@ Value GateCode::foldChunks(Value from, int64_t count, Value init,
 // The first place (i32) of the largest value in `chunks` chunks, which is then replaced by -inf.
 // The place is inside memory even if all are NaN.
 Value GateCode::firstOfLargest(Value memory, Value chunks) {
-  Value none = k.constant(chunkI32, kNowhere);
+  Value none = c.constant(k.i32, kNowhere);
   KernelCode::Values best = k.loop(
       zero, k.mul(chunks, kChunk), kChunk, {nothing, none}, [&](Value at, ValueRange carried) {
-        Value values = k.loadVector(memory, at, kChunk);
-        Value places = k.add(k.broadcast(k.toI32(at), kChunk), lanes);
+        Value values = c.load(memory, at);
+        Value places = k.add(c.splat(k.toI32(at)), c.numbers());
         Value better =
             arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OGT, values, carried[0]);
         return KernelCode::Values{arith::SelectOp::create(k.b, k.loc, better, values, carried[0]),
                                   arith::SelectOp::create(k.b, k.loc, better, places, carried[1])};
       });
-  Value top = k.broadcast(largest(best[0]), kChunk);
+  Value top = c.splat(largest(best[0]));
   Value equal = arith::CmpFOp::create(k.b, k.loc, arith::CmpFPredicate::OEQ, best[0], top);
   Value places = arith::SelectOp::create(k.b, k.loc, equal, best[1], none);
-  Value first = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::MINSI, places);
+  Value first = c.fold(places, [&](Value low, Value high) -> Value {
+    return arith::MinSIOp::create(k.b, k.loc, low, high);
+  });
   Value end = k.toI32(k.mul(chunks, kChunk));
   Value lastPlace = arith::SubIOp::create(k.b, k.loc, end, k.constant(k.i32, 1));
   first = arith::MinSIOp::create(k.b, k.loc, first, lastPlace);
-  k.store(k.constant(k.f32, -kInfinity), memory, k.toIndex(first));
+  c.put(k.constant(k.f32, -kInfinity), memory, k.toIndex(first));
   return first;
 }
 
 Value GateCode::exponential(Value values) {
-  Value shifted = arith::SubFOp::create(k.b, k.loc, values, k.broadcast(maximum, kChunk));
+  Value shifted = arith::SubFOp::create(k.b, k.loc, values, c.splat(maximum));
   return math::ExpOp::create(k.b, k.loc, shifted);
 }
 
-// The sum of a group's two largest values: the two of each lane, then of all lanes.
+// The sum of a group's two largest values: the two of each place in chunks, then of all places.
 Value GateCode::sumOfTwoLargest(Value from) {
   // Of x >= below and one more value: the two largest.
   auto merge = [&](Value x, Value below, Value y) {
@@ -189,36 +177,28 @@ Value GateCode::sumOfTwoLargest(Value from) {
     int64_t width = std::min(kChunk, spec.groupSize() - at);
     std::tie(best, second) = merge(best, second, chunk(k.add(from, at), width));
   }
-  for (int64_t width = kChunk / 2; width >= 1; width /= 2) {
-    SmallVector<int64_t> low, high;
-    for (int64_t i = 0; i < width; ++i) {
-      low.push_back(i);
-      high.push_back(width + i);
-    }
-    auto half = [&](Value whole, ArrayRef<int64_t> picked) -> Value {
-      return vector::ShuffleOp::create(k.b, k.loc, whole, whole, picked);
-    };
-    Value seconds = larger(half(second, low), half(second, high));
-    std::tie(best, second) = merge(half(best, low), seconds, half(best, high));
-  }
-  return k.add(Value(vector::ExtractOp::create(k.b, k.loc, best, 0)),
-               Value(vector::ExtractOp::create(k.b, k.loc, second, 0)));
+  RowChunks::Values two =
+      c.fold({best, second}, [&](RowChunks::Values low, RowChunks::Values high) {
+        auto [most, next] = merge(low[0], larger(low[1], high[1]), high[0]);
+        return RowChunks::Values{most, next};
+      });
+  return k.add(two[0], two[1]);
 }
 
 // scores[g] = the group's maximum, or the sum of its two largest.
 void GateCode::scoreGroups() {
   int64_t padded = llvm::alignTo(spec.groups, kChunk);
-  k.store(nothing, scores, k.constant(padded - kChunk));
+  c.store(nothing, scores, k.constant(padded - kChunk));
   k.loop(zero, k.constant(spec.groups), [&](Value group) {
     Value from = k.mul(group, spec.groupSize());
     if (spec.sigmoid) {
-      k.store(sumOfTwoLargest(from), scores, group);
+      c.put(sumOfTwoLargest(from), scores, group);
     } else {
       Value best = foldChunks(from, spec.groupSize(), nothing,
                               [&](Value sum, Value values) { return larger(values, sum); });
-      k.store(largest(best), scores, group);
+      c.put(largest(best), scores, group);
     }
-    k.store(k.constant(k.i32, 0), kept, group);
+    c.setScalar(k.constant(k.i32, 0), kept, group);
   });
 }
 
@@ -226,7 +206,7 @@ void GateCode::keepGroups() {
   Value chunks = k.constant(llvm::divideCeil(spec.groups, kChunk));
   k.loop(zero, k.constant(spec.keep), [&](Value) {
     Value group = k.clampedIndex(firstOfLargest(scores, chunks), spec.groups);
-    k.store(k.constant(k.i32, 1), kept, group);
+    c.setScalar(k.constant(k.i32, 1), kept, group);
   });
 }
 
@@ -237,8 +217,8 @@ Value GateCode::collect() {
     for (int64_t i = 0; i < spec.groupChunks(); ++i) {
       int64_t width = std::min(kChunk, spec.groupSize() - i * kChunk);
       Value to = k.add(cursor, i);
-      k.store(chunk(k.add(firstId, i * kChunk), width), candidates, k.mul(to, kChunk));
-      k.store(k.toI32(k.add(firstId, i * kChunk)), firstIds, to);
+      c.store(chunk(k.add(firstId, i * kChunk), width), candidates, k.mul(to, kChunk));
+      c.setScalar(k.toI32(k.add(firstId, i * kChunk)), firstIds, to);
     }
     return k.add(cursor, spec.groupChunks());
   };
@@ -246,7 +226,7 @@ Value GateCode::collect() {
     return copyGroup(zero, zero);
   }
   return k.loop(zero, k.constant(spec.groups), 1, {zero}, [&](Value group, ValueRange carried) {
-    Value is = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, k.load(kept, group),
+    Value is = arith::CmpIOp::create(k.b, k.loc, arith::CmpIPredicate::ne, c.getScalar(kept, group),
                                      k.constant(k.i32, 0));
     auto branch = scf::IfOp::create(k.b, k.loc, TypeRange{k.index}, is, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(k.b);
@@ -259,9 +239,9 @@ Value GateCode::collect() {
 }
 
 void GateCode::take(Value t, Value slot, Value expert) {
-  k.store(k.toI32(expert), ids, k.add(k.mul(t, spec.slots()), slot));
+  c.write(k.toI32(expert), ids, k.add(k.mul(t, spec.slots()), slot));
   Value score = spec.sigmoid ? k.load(plain, expert) : k.load(logits, k.add(base, expert));
-  k.store(score, chosen, slot);
+  c.put(score, chosen, slot);
 }
 
 void GateCode::choose(Value t, Value chunks) {
@@ -269,7 +249,7 @@ void GateCode::choose(Value t, Value chunks) {
     Value place = k.toIndex(firstOfLargest(candidates, chunks));
     Value width = k.constant(kChunk);
     Value inChunk = arith::RemUIOp::create(k.b, k.loc, place, width);
-    Value firstId = k.load(firstIds, arith::DivUIOp::create(k.b, k.loc, place, width));
+    Value firstId = c.getScalar(firstIds, arith::DivUIOp::create(k.b, k.loc, place, width));
     take(t, slot, k.clampedIndex(k.add(firstId, k.toI32(inChunk)), spec.experts));
   });
 }
@@ -285,45 +265,40 @@ void GateCode::writeWeights(Value t) {
   Value to = k.mul(t, spec.slots());
   SmallVector<Value> parts;
   for (int64_t at = 0; at < spec.topK; at += kChunk) {
-    Value score = k.loadVector(chosen, k.constant(at), kChunk);
+    Value score = c.load(chosen, k.constant(at));
     if (!spec.sigmoid) {
-      score = arith::DivFOp::create(k.b, k.loc, exponential(score), k.broadcast(total, kChunk));
+      score = arith::DivFOp::create(k.b, k.loc, exponential(score), c.splat(total));
     }
     parts.push_back(score);
   }
   bool normalize = spec.normalize && (spec.topK > 1 || spec.sigmoid);
   if (normalize) {
     // Lanes past top_k hold 0.
-    Value all = k.constant(chunkF32, 0.0);
+    Value all = c.constant(k.f32, 0.0);
     for (Value part : parts) {
       all = k.add(all, part);
     }
-    Value one = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, all);
-    Value below = k.broadcast(k.add(one, k.constant(k.f32, 1e-20)), kChunk);
+    Value below = c.splat(k.add(sum(all), k.constant(k.f32, 1e-20)));
     for (Value &part : parts) {
       part = arith::DivFOp::create(k.b, k.loc, part, below);
     }
   }
   if ((!normalize || spec.sigmoid) && spec.scale != 1.0) {
     for (Value &part : parts) {
-      part = k.mul(part, k.constant(chunkF32, spec.scale));
+      part = k.mul(part, c.constant(k.f32, spec.scale));
     }
   }
   for (auto [i, part] : llvm::enumerate(parts)) {
     int64_t at = i * kChunk, width = std::min(kChunk, spec.topK - at);
-    if (width < kChunk) {
-      part = vector::ExtractStridedSliceOp::create(k.b, k.loc, part, ArrayRef<int64_t>{0},
-                                                   ArrayRef<int64_t>{width}, ArrayRef<int64_t>{1});
-    }
-    k.store(part, weights, k.add(to, at));
+    c.writeChunk(part, weights, k.add(to, at), width);
   }
 }
 
 void GateCode::writeShared(Value t) {
   for (int64_t i = 0; i < spec.shared; ++i) {
     Value at = k.add(k.mul(t, spec.slots()), spec.topK + i);
-    k.store(k.constant(k.f32, 1.0), weights, at);
-    k.store(k.constant(k.i32, static_cast<double>(spec.experts + i)), ids, at);
+    c.write(k.constant(k.f32, 1.0), weights, at);
+    c.write(k.constant(k.i32, static_cast<double>(spec.experts + i)), ids, at);
   }
 }
 
@@ -332,7 +307,7 @@ void GateCode::softmax() {
   if (spec.groups > 1) {
     Value best = nothing;
     for (int64_t at = 0; at < spec.groups; at += kChunk) {
-      best = larger(k.loadVector(scores, k.constant(at), kChunk), best);
+      best = larger(c.load(scores, k.constant(at)), best);
     }
     maximum = largest(best);
   } else {
@@ -340,20 +315,21 @@ void GateCode::softmax() {
                                  [&](Value sum, Value values) { return larger(values, sum); }));
   }
   Value powers =
-      foldChunks(zero, spec.experts, k.constant(chunkF32, 0.0),
-                 [&](Value sum, Value values) { return k.add(sum, exponential(values)); });
-  total = vector::ReductionOp::create(k.b, k.loc, vector::CombiningKind::ADD, powers);
+      foldChunks(zero, spec.experts, c.constant(k.f32, 0.0),
+                 [&](Value before, Value values) { return k.add(before, exponential(values)); });
+  total = sum(powers);
 }
 
 // plain and corrected, in whole chunks: lanes past the experts are 0 and -inf.
 void GateCode::sigmoids() {
-  Value one = k.constant(chunkF32, 1.0);
+  Value one = c.constant(k.f32, 1.0);
   auto step = [&](Value at, int64_t width) {
-    Value negative = arith::NegFOp::create(k.b, k.loc, chunkOf(logits, k.add(base, at), width));
+    Value negative =
+        arith::NegFOp::create(k.b, k.loc, c.load(logits, k.add(base, at), width, nothing));
     Value below = k.add(one, Value(math::ExpOp::create(k.b, k.loc, negative)));
     Value score = arith::DivFOp::create(k.b, k.loc, one, below);
-    k.store(score, plain, at);
-    k.store(k.add(score, chunkOf(bias, at, width)), corrected, at);
+    c.store(score, plain, at);
+    c.store(k.add(score, c.load(bias, at, width, nothing)), corrected, at);
   };
   int64_t whole = spec.experts / kChunk * kChunk;
   if (whole > 0) {
@@ -372,7 +348,10 @@ void GateCode::row(Value t) {
   compared = spec.sigmoid ? corrected : logits;
   first = spec.sigmoid ? zero : base;
   if (spec.sigmoid) {
+    // Any lane may look up any expert.
+    c.synchronize();
     sigmoids();
+    c.synchronize();
   }
   if (spec.groups > 1) {
     scoreGroups();
@@ -399,15 +378,19 @@ void GateCode::row(Value t) {
 
 BuiltKernel GateCode::build() {
   // The lanes past top_k become weights of 0.
-  Value rest = spec.sigmoid ? k.constant(chunkF32, 0.0) : nothing;
+  Value rest = spec.sigmoid ? c.constant(k.f32, 0.0) : nothing;
   for (int64_t at = 0; at < spec.topK; at += kChunk) {
-    k.store(rest, chosen, k.constant(at));
+    c.store(rest, chosen, k.constant(at));
   }
-  k.loop(k.begin(), k.end(), [&](Value t) { row(t); });
-  return k.finish();
+  c.forRows(k.begin(), k.end(), [&](Value t) { row(t); });
+  BuiltKernel out = k.finish();
+  if (threads > 1) {
+    out.function->setAttr(kThreadsAttr, k.b.getI64IntegerAttr(threads));
+  }
+  return out;
 }
 
-FailureOr<BuiltKernel> buildGateTopK(const KernelRequest &request, TileEmitter &) {
+FailureOr<BuiltKernel> buildGateTopK(const KernelRequest &request, TileEmitter &e) {
   SpecReader reader("gate_topk", request);
   GateSpec spec;
   spec.experts = reader.integer("experts");
@@ -444,7 +427,7 @@ FailureOr<BuiltKernel> buildGateTopK(const KernelRequest &request, TileEmitter &
   if (spec.sigmoid) {
     slots.push_back(f32);
   }
-  GateCode code(request, spec, slots);
+  GateCode code(request, spec, slots, e.threadsInStep());
   BuiltKernel kernel = code.build();
   PassManager passes(kernel.module->getContext());
   passes.addNestedPass<func::FuncOp>(mlir::dsv2::createGenericTreePass());

@@ -39,9 +39,15 @@ KernelCode::KernelCode(const KernelRequest &request, llvm::ArrayRef<Type> slots)
   b.setInsertionPointToStart(function.addEntryBlock());
 }
 
-Value KernelCode::scratch(Type element, int64_t count) {
+Value KernelCode::scratch(Type element, int64_t count) { return scratch(element, count, 1, {}); }
+
+Value KernelCode::scratch(Type element, int64_t count, int64_t parts, Value part) {
+  int64_t bytes = llvm::alignTo(count * element.getIntOrFloatBitWidth() / 8, kScratchAlignment);
   Value shift = constant(scratchBytes);
-  scratchBytes += llvm::alignTo(count * element.getIntOrFloatBitWidth() / 8, kScratchAlignment);
+  if (part) {
+    shift = add(shift, mul(part, bytes));
+  }
+  scratchBytes += parts * bytes;
   return memref::ViewOp::create(b, loc, MemRefType::get({count}, element),
                                 function.getArguments().back(), shift, ValueRange{});
 }

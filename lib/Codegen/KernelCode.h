@@ -35,6 +35,8 @@ public:
   Value end() { return function.getArgument(slotCount + 1); }
   /// `count` elements of the worker's scratch memory.
   Value scratch(mlir::Type element, int64_t count);
+  /// The same `parts` times; number `part` of them.
+  Value scratch(mlir::Type element, int64_t count, int64_t parts, Value part);
 
   Value constant(int64_t value);                 ///< index
   Value constant(mlir::Type type, double value); ///< f32, i32 or a vector of these

@@ -159,6 +159,8 @@ public:
   virtual int64_t threadsOfItem() const { return 1; }
   /// How attention over a cache of this element type is cut.
   virtual AttentionTile attentionTile(mlir::Type element) const;
+  /// Threads that may exchange values without memory; 1: there are none.
+  virtual int64_t threadsInStep() const { return 1; }
   /// Emits `program` for blocks of rows that cover [begin, end).
   virtual void forRows(Value begin, Value end, const std::function<void(RowBlock)> &program) = 0;
   /// Loads a panel once, as the first operand of contractions into tiles of this kind.

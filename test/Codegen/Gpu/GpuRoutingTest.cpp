@@ -82,5 +82,73 @@ TEST(GpuRoutingTest, GateChoosesTheLargest) {
   }
 }
 
+/// Groups of a width that no chunk divides, equal logits, and scores with a bias: the choice is
+/// that of plain loops, the lowest number first.
+TEST(GpuRoutingTest, GateChoosesGroupsWithTies) {
+  SimtHouse house;
+  const int64_t groups = 5, size = 20, experts = groups * size, topK = 6, keep = 2, rows = 5;
+  Elements logits(rows * experts, false), bias(experts, false);
+  for (int64_t i = 0; i < rows * experts; ++i) {
+    logits.set(i, float((i * i * 37 + i * 11) % 23) / 8.0f - 1.0f); // 23 values for 100 experts
+  }
+  for (int64_t i = 0; i < experts; ++i) {
+    bias.set(i, float(i % 3) / 4.0f);
+  }
+  for (const std::string &target : house.names()) {
+    for (bool sigmoid : {false, true}) {
+      Elements weights(rows * topK, false);
+      Buffer<int32_t> ids(rows * topK), replay(rows * topK, 0);
+      std::vector<SimtSlot> slots = {SimtSlot::of(logits, false), SimtSlot::of(weights, false),
+                                     SimtSlot::of(ids), SimtSlot::of(replay), SimtSlot::number(0)};
+      if (sigmoid) {
+        slots.push_back(SimtSlot::of(bias, false));
+      }
+      house.run(target, "gate_topk",
+                std::string("{experts = 100, top_k = 6, groups = 5, keep = 2, scale = 2.5, ") +
+                    (sigmoid ? "scoring = \"sigmoid\", normalize = true}"
+                             : "scoring = \"softmax\", normalize = false}"),
+                slots, rows);
+      for (int64_t row = 0; row < rows; ++row) {
+        std::vector<double> score(experts), compared(experts), ofGroup(groups);
+        double total = 0.0;
+        for (int64_t e = 0; e < experts; ++e) {
+          double logit = logits.get(row * experts + e);
+          score[e] = sigmoid ? 1.0 / (1.0 + std::exp(-logit)) : std::exp(logit);
+          compared[e] = sigmoid ? score[e] + bias.get(e) : logit;
+          total += score[e];
+        }
+        for (int64_t g = 0; g < groups; ++g) {
+          std::vector<double> sorted(compared.begin() + g * size,
+                                     compared.begin() + (g + 1) * size);
+          std::sort(sorted.rbegin(), sorted.rend());
+          ofGroup[g] = sigmoid ? sorted[0] + sorted[1] : sorted[0];
+        }
+        auto firstLargest = [](std::vector<double> &of) {
+          auto best = std::max_element(of.begin(), of.end()); // the first
+          *best = -1e30;
+          return int64_t(best - of.begin());
+        };
+        std::vector<double> open(experts, -1e30);
+        for (int64_t i = 0; i < keep; ++i) {
+          int64_t g = firstLargest(ofGroup);
+          std::copy_n(compared.begin() + g * size, size, open.begin() + g * size);
+        }
+        std::vector<int64_t> chosen;
+        double sum = 0.0;
+        for (int64_t i = 0; i < topK; ++i) {
+          chosen.push_back(firstLargest(open));
+          sum += score[chosen.back()];
+        }
+        for (int64_t i = 0; i < topK; ++i) {
+          EXPECT_EQ(ids[row * topK + i], chosen[i]) << target << " row " << row << " place " << i;
+          EXPECT_NEAR(weights.get(row * topK + i), 2.5 * score[chosen[i]] / (sigmoid ? sum : total),
+                      1e-5)
+              << target;
+        }
+      }
+    }
+  }
+}
+
 } // namespace
 } // namespace dsv2::test

@@ -27,15 +27,17 @@ GpuEmitter::Fragments GpuEmitter::multiply(const FragmentTile &tile, ArrayRef<Va
                                            const StagedOperand &second, int64_t depth,
                                            Along along) {
   const Spread &spread = tile.spread;
-  int64_t ce = chunkElements(a.element);
+  // k at a time: down a column no two of them are neighbours, and code for a chunk would be long.
+  int64_t ce = chunkElements(a.element), width = along == Along::Rows ? ce : 1;
   auto wide = [&](Value x) {
     auto type = cast<VectorType>(x.getType());
     return a.element.isF32() ? x
                              : Value(arith::ExtFOp::create(b, loc, type.clone(b.getF32Type()), x));
   };
-  auto chunkAt = [&](const StagedOperand &from, Value chunk, Value row) {
-    Value at = add(add(from.base, mul(chunk, from.chunkStride)), mul(row, ce));
-    return wide(loadVector(VectorType::get({ce}, from.element), from.memory, at));
+  auto rowAt = [&](const StagedOperand &from, Value k, Value row) {
+    Value at = add(add(from.base, mul(div(k, ce), from.chunkStride)), mul(row, ce));
+    return wide(loadVector(VectorType::get({width}, from.element), from.memory,
+                           add(at, width == ce ? index(0) : rem(k, ce))));
   };
   // Columns that the values of a lane lie in.
   SmallVector<int64_t> firstOfColumn, columnOfValue;
@@ -48,35 +50,31 @@ GpuEmitter::Fragments GpuEmitter::multiply(const FragmentTile &tile, ArrayRef<Va
       firstOfColumn.push_back(v);
     }
   }
-  // b[k, c] for the chunk's k, as an f32 vector.
-  auto columnOf = [&](Value chunk, int64_t block, int64_t value) -> Value {
+  // b[k, c] for the step's k, as an f32 vector.
+  auto columnOf = [&](Value k, int64_t block, int64_t value) -> Value {
     Value column = tileColumn(spread, block, value);
     if (along == Along::Rows) {
-      return chunkAt(second, chunk, column);
+      return rowAt(second, k, column);
     }
     Value at = add(second.base, add(mul(div(column, ce), second.chunkStride), rem(column, ce)));
-    SmallVector<Value> values;
-    for (int64_t i = 0; i < ce; ++i) {
-      Value k = add(mul(chunk, ce), i);
-      values.push_back(
-          memref::LoadOp::create(b, loc, second.memory, ValueRange{add(at, mul(k, ce))}));
-    }
-    return wide(
-        vector::FromElementsOp::create(b, loc, VectorType::get({ce}, second.element), values));
+    auto one = VectorType::get({1}, second.element);
+    return wide(loadVector(one, second.memory, add(at, mul(k, ce))));
   };
+  Value firstK = mul(aChunk, ce);
   return loopCarrying(
-      index(0), index((depth + ce - 1) / ce), init, [&](Value chunk, ArrayRef<Value> carried) {
+      index(0), index((depth + width - 1) / width), init, [&](Value step, ArrayRef<Value> carried) {
+        Value k = mul(step, width);
         SmallVector<Value> rows; // [rowBlocks][slots]
         for (int64_t block = 0; block < spread.rowBlocks; ++block) {
           for (int64_t slot = 0; slot < laneRowCount(); ++slot) {
-            rows.push_back(chunkAt(a, add(aChunk, chunk), tileRow(spread, block, slot)));
+            rows.push_back(rowAt(a, add(firstK, k), tileRow(spread, block, slot)));
           }
         }
         Fragments out(carried);
         for (int64_t column = 0; column < spread.columnBlocks; ++column) {
           SmallVector<Value> columns;
           for (int64_t value : firstOfColumn) {
-            columns.push_back(columnOf(chunk, column, value));
+            columns.push_back(columnOf(k, column, value));
           }
           for (int64_t block = 0; block < spread.rowBlocks; ++block) {
             Value &fragment = out[block * spread.columnBlocks + column];
@@ -85,7 +83,7 @@ GpuEmitter::Fragments GpuEmitter::multiply(const FragmentTile &tile, ArrayRef<Va
               Value sum = vector::ExtractOp::create(b, loc, fragment, v);
               Value x = rows[block * laneRowCount() + slotOfValue[v]],
                     y = columns[columnOfValue[v]];
-              for (int64_t i = 0; i < ce; ++i) {
+              for (int64_t i = 0; i < width; ++i) {
                 sum = math::FmaOp::create(b, loc, vector::ExtractOp::create(b, loc, x, i),
                                           vector::ExtractOp::create(b, loc, y, i), sum);
               }

@@ -104,7 +104,8 @@ TEST(GpuRoutingTest, GateChoosesGroupsWithTies) {
         slots.push_back(SimtSlot::of(bias, false));
       }
       house.run(target, "gate_topk",
-                std::string("{experts = 100, top_k = 6, groups = 5, keep = 2, scale = 2.5, ") +
+                std::string(
+                    "{experts = 100, top_k = 6, groups = 5, keep = 2, shared = 0, scale = 2.5, ") +
                     (sigmoid ? "scoring = \"sigmoid\", normalize = true}"
                              : "scoring = \"softmax\", normalize = false}"),
                 slots, rows);

@@ -94,8 +94,9 @@ protected:
     if (failed(built)) {
       return {};
     }
-    FailureOr<CompiledKernel> compiled =
-        backend->compileKernel(built->function, {/*assembly=*/true, /*resources=*/true});
+    CompileOptions options;
+    options.assembly = options.resources = true;
+    FailureOr<CompiledKernel> compiled = backend->compileKernel(built->function, options);
     EXPECT_TRUE(succeeded(compiled))
         << target << " " << kernel.builder << " " << kernel.spec << ": " << message;
     return succeeded(compiled) ? *compiled : CompiledKernel();

@@ -92,8 +92,10 @@ protected:
     if (failed(built)) {
       return {};
     }
-    FailureOr<CompiledKernel> compiled =
-        backend->compileKernel(built->function, {/*assembly=*/true, /*resources=*/resources});
+    CompileOptions options;
+    options.assembly = true;
+    options.resources = resources;
+    FailureOr<CompiledKernel> compiled = backend->compileKernel(built->function, options);
     EXPECT_TRUE(succeeded(compiled)) << kernel.builder << " " << kernel.spec << ": " << message;
     return succeeded(compiled) ? *compiled : CompiledKernel();
   }

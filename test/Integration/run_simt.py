@@ -5,70 +5,11 @@ In f32 by the f32 rule and in bf16 by the bf16 rule with the oracle's routing: i
 token. What x86 refuses is the same error for a GPU target. Then the trained model's greedy tokens, of one artifact for
 every kind of machine, and what dsv2-run says of variants that this machine cannot run.
 """
-import re
 import sys
 import time
 
-from suite import GOLDENS, TRAINED, Suite, check_golden, ids, missing_flags
-
-CPU = "x86-64-v3"
-TARGETS = ["sm_80", "sm_90a", "gfx942", "gfx1100"]
-MOST_TOKENS = 48
-
-
-def known_targets(suite):
-    """The GPU targets of this build; each of the others is skipped with the compiler's words."""
-    module = suite.module(next(path for path in GOLDENS if path.name == "lite"))
-    known = []
-    for target in TARGETS:
-        done = suite.run("dsv2-opt", module, f"--dsv2-compile=targets={target} stop-after=dispatches")
-        if "unknown target" in done.stderr:
-            suite.skip(target, next(line for line in done.stderr.splitlines() if "unknown target" in line))
-        else:
-            known.append(target)
-    return known
-
-
-class SimtRuns:
-    """One golden in one compute type: one artifact with all targets, and what is fed to it."""
-
-    def __init__(self, suite, directory, compute, targets):
-        self.suite, self.directory, self.compute, self.targets = suite, directory, compute, targets
-        self.golden = check_golden.Golden(directory)
-        self.length = min(len(self.golden.tokens), MOST_TOKENS)
-        self.tokens = ["--tokens", ids(self.golden.tokens[:self.length]), "--positions",
-                       suite.file("positions", self.golden.positions[:self.length])]
-        self.logits = suite.work / "logits.safetensors"
-        self.routing = None
-
-    def replay(self):
-        """The oracle's choices of experts, recorded once."""
-        if self.compute == "f32":
-            return []
-        if not self.routing:
-            self.routing = self.suite.work / "routing.safetensors"
-            self.suite.tool("dsv2-interpret", self.suite.module(self.directory), "--weights", self.directory,
-                            *self.tokens, "--record-routing", self.routing, "--generate", 0)
-        return ["--replay-routing", self.routing]
-
-    def run(self, target, *flags):
-        listed = ",".join(f"{each}:simt" for each in self.targets)
-        artifact = self.suite.artifact(self.directory, f"targets={listed} compute={self.compute}")
-        done = self.suite.run("dsv2-run", artifact, "--weights", self.directory, "--tier", f"{target}:simt",
-                              *self.tokens, *self.replay(), "--logits", self.logits, "--quiet", *flags)
-        if done.returncode != 0 or "error" in done.stderr:
-            return False, f"ended with {done.returncode}: {done.stderr}"
-        return check_golden.check(self.golden, self.logits, self.compute, "logits", self.length - self.golden.first)
-
-    def refusal(self, target):
-        """The compiler's error for this target before it makes code; None where it has none."""
-        done = self.suite.run("dsv2-opt", self.suite.module(self.directory),
-                              f"--dsv2-compile=targets={target} compute={self.compute} stop-after=buffers")
-        lines = [line for line in done.stderr.splitlines() if "error: " in line]
-        return re.sub(r"^.*error: ", "error: ", lines[0]).replace(target, "TARGET") if lines else None
-
-
-MODES = {"one prefill": [], "chunks of 7": ["--chunk", 7], "token by token": ["--chunk", 1]}
+from gpu_goldens import CPU, MODES, GpuRuns, known_targets
+from suite import GOLDENS, TRAINED, Suite, missing_flags
 
 
 def run_golden(suite, directory, compute, targets):
@@ -76,7 +17,7 @@ def run_golden(suite, directory, compute, targets):
     names = [f"{prefix}{target}:simt: {mode}" for target in targets for mode in MODES]
     if not any(suite.only in name for name in [prefix, *names]):
         return
-    runs = SimtRuns(suite, directory, compute, targets)
+    runs = GpuRuns(suite, directory, compute, [f"{target}:simt" for target in targets])
     refusal = runs.refusal(CPU)
     if refusal:
         for target in targets:
@@ -85,7 +26,7 @@ def run_golden(suite, directory, compute, targets):
         return
     for target in targets:
         for mode, flags in MODES.items():
-            suite.test(f"{prefix}{target}:simt: {mode}", lambda t=target, f=flags: runs.run(t, *f))
+            suite.test(f"{prefix}{target}:simt: {mode}", lambda t=f"{target}:simt", f=flags: runs.run(t, *f))
 
 
 def run_trained(suite, targets):

@@ -72,9 +72,13 @@ static std::string mistakeOf(const BoxCopy &copy) {
 }
 
 void Workgroup::boxCopy(Thread &thread, const BoxCopy &copy, void *object) {
-  std::string mistake = mistakeOf(copy);
-  if (!mistake.empty()) {
+  bool mistaken = false;
+  if (std::string mistake = mistakeOf(copy); !mistake.empty()) {
     report(concat("bulk copy at ", copy.where, ": ", mistake));
+    mistaken = true;
+  }
+  // An abandoned stack is never unwound: what owns memory must be gone by then.
+  if (mistaken) {
     abandon(thread);
   }
   uint64_t offset = sharedOffset(thread, copy.to, copy.bytes(), "bulk copy", copy.where);

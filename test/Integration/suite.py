@@ -168,7 +168,7 @@ class Suite:
         """Prints the counts and returns the exit status."""
         self.temporary.cleanup()
         print(f"{self.passed} passed, {self.failed} failed" + (f", {self.skipped} skipped" if self.skipped else ""))
-        return 1 if self.failed or not self.passed else 0
+        return 1 if self.failed or not self.passed + self.skipped else 0
 
 
 def copy_directory(source, target):

@@ -104,13 +104,18 @@ public:
     if ((options.resources || options.binaries) && !findPtxas().empty()) {
       llvm::Expected<AssembledKernel> assembled =
           assembleKernel(*text, out.name, arch, out.threads, out.sharedBytes);
-      if (!assembled) {
+      if (assembled) {
+        out.resources = assembled->resources;
+        if (options.binaries) {
+          out.binary = std::move(assembled->cubin);
+        }
+      } else if (options.resources) {
         return kernel.emitError() << "kernel '" << out.name
                                   << "': " << llvm::toString(assembled.takeError());
-      }
-      out.resources = assembled->resources;
-      if (options.binaries) {
-        out.binary = std::move(assembled->cubin);
+      } else {
+        // An assembler older than the architecture, say: the text is whole without it.
+        kernel.emitWarning() << "kernel '" << out.name << "' has no binary for '" << arch.name
+                             << "': " << llvm::toString(assembled.takeError());
       }
     }
     out.object.assign(text->begin(), text->end());

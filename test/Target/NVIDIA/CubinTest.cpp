@@ -12,6 +12,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <unistd.h>
+
 using namespace mlir;
 
 namespace dsv2 {
@@ -82,6 +87,32 @@ TEST_F(CubinTest, StandsBesideTheTextAndIsTheSameEachTime) {
     }
     EXPECT_GE(image->symbols[0].binaryOffset, image->symbols[1].offset + image->symbols[1].size);
   }
+}
+
+/// An assembler that refuses the text, one older than the architecture say, costs the binary only;
+/// who asks what it says is told.
+TEST_F(CubinTest, AnAssemblerThatRefusesLeavesTheText) {
+  std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("dsv2-cubin-" + std::to_string(getpid()));
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "ptxas") << "#!/bin/sh\necho no such architecture >&2\nexit 1\n";
+  std::filesystem::permissions(folder / "ptxas", std::filesystem::perms::owner_all);
+  std::string path = std::getenv("PATH");
+  setenv("PATH", (folder.string() + ":" + path).c_str(), 1);
+  CompileOptions options;
+  options.binaries = true;
+  FailureOr<CompiledKernel> kernel = compile("sm_90a", kStore, options);
+  EXPECT_TRUE(succeeded(kernel));
+  EXPECT_NE(message.find("kernel 'odd' has no binary for 'sm_90a'"), std::string::npos) << message;
+  EXPECT_NE(message.find("no such architecture"), std::string::npos) << message;
+  if (succeeded(kernel)) {
+    EXPECT_TRUE(kernel->binary.empty());
+    EXPECT_FALSE(kernel->object.empty());
+  }
+  options.resources = true;
+  EXPECT_TRUE(failed(compile("sm_90a", kStore, options)));
+  setenv("PATH", path.c_str(), 1);
+  std::filesystem::remove_all(folder);
 }
 
 /// Instructions of a later architecture make the code generator abort.
